@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the administrator decided: etc/oomfwd.conf and its drop-ins, read whole or not at all.
+ */
+#pragma once
+
+#include <limits.h>
+#include <regex.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define CONFIG_PATH       "/etc/oomfwd.conf" /* drop-ins: CONFIG_PATH ".d/" + *.conf, by name */
+#define CONFIG_RULES_MAX  64
+#define CONFIG_NAME_MAX   48
+#define CONFIG_LADDER_MAX 4
+
+/* A level of memory: a share of the total, or bytes. "10%", "512M", "off". */
+struct config_amount {
+	enum config_amount_kind { AMOUNT_OFF, AMOUNT_PERMILLE, AMOUNT_BYTES } kind;
+	uint64_t value; /* permille (so 2.5% is 25) or bytes */
+};
+
+/* "full 60% 20s", "some 90% 1m", "off": stalled this share of this span. */
+struct config_pressure {
+	bool set;
+	bool full; /* else some */
+	uint16_t percent;
+	uint64_t span_usec;
+};
+
+/* Memory AND swap at or below their amounts, or the pressure. swap = off: memory alone decides. */
+struct config_level {
+	struct config_amount memory, swap;
+	struct config_pressure pressure;
+};
+
+enum rule_action { RULE_PROTECT, RULE_AVOID, RULE_PREFER };
+
+struct rule_pattern {
+	bool set;
+	char *text;    /* as written */
+	regex_t regex; /* POSIX extended, REG_NOSUB */
+};
+
+/* [protect NAME], [avoid NAME], [prefer NAME]: matches when every condition that is set does. */
+struct rule {
+	enum rule_action action;
+	char name[CONFIG_NAME_MAX];
+	struct rule_pattern comm, cmdline, exe, unit, cgroup;
+	bool uid_set;
+	uid_t uid;
+};
+
+/* What to do when no victim is left, in the order written. */
+enum ladder_step { LADDER_AVOIDED, LADDER_CGROUP, LADDER_KERNEL, LADDER_FINAL };
+enum final_action { FINAL_NONE, FINAL_REBOOT, FINAL_PANIC, FINAL_EXEC };
+
+struct config {
+	struct config_level warn;            /* SIGTERM */
+	struct config_level kill;            /* SIGKILL */
+	struct config_amount pressure_guard; /* pressure counts only while available is below */
+
+	uint64_t victim_timeout_usec; /* no progress for so long after SIGKILL: stuck */
+	uint64_t victim_cap_usec;     /* the longest wait while it does progress */
+	uint64_t term_grace_usec;     /* SIGTERM to SIGKILL, unless the kill level comes first */
+	uint64_t step_timeout_usec;   /* wait after each step of the ladder */
+
+	uint64_t fill_rate_bytes; /* a second: the fastest plausible fill; 0: by CPUs */
+	uint64_t max_sleep_usec;
+
+	enum ladder_step ladder[CONFIG_LADDER_MAX];
+	uint32_t ladder_count;
+	enum final_action final;
+	char final_path[PATH_MAX];
+
+	uint32_t prefer_points; /* permille of total memory, as oom_score_adj counts */
+	struct rule rules[CONFIG_RULES_MAX];
+	uint32_t rule_count;
+};
+
+/* The built-in defaults: those the shipped etc/oomfwd.conf documents, without its rules. */
+void config_init(struct config *c);
+void config_free(struct config *c);
+
+/*
+ * Reads path (NULL: CONFIG_PATH, which may be missing: then the defaults and a notice hold) and
+ * its drop-in directory. All errors go to errors, one "file:line: what is wrong and what would be
+ * right" each. *ret is written only when there was none. Returns 0, -EINVAL when something in the
+ * files is wrong, or another -errno (already explained in errors).
+ */
+int config_load(const char *path, FILE *errors, struct config **ret);
+
+/* An amount of a total: AMOUNT_OFF gives 0. */
+uint64_t config_amount_bytes(const struct config_amount *a, uint64_t total_bytes);
+
+const char *config_ladder_name(enum ladder_step step);
+
+/* Pure parsers (value text in; 0 or -EINVAL/-ERANGE out). */
+int config_parse_amount(const char *text, struct config_amount *ret);
+int config_parse_size(const char *text, uint64_t *ret_bytes);
+int config_parse_duration(const char *text, uint64_t *ret_usec);
+int config_parse_pressure(const char *text, struct config_pressure *ret);

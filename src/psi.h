@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sensing: PSI triggers, what is available, and when to look next.
+ */
+#pragma once
+
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct meminfo {
+	uint64_t total_bytes;     /* MemTotal less what hugetlb holds */
+	uint64_t available_bytes; /* MemAvailable plus the part of the ZFS ARC that gives way */
+	uint64_t anon_bytes;      /* AnonPages */
+	uint64_t shmem_bytes;
+	uint64_t
+		swap_total_bytes; /* what swap can take off memory: zram counted by what it saves */
+	uint64_t swap_free_bytes;
+	uint64_t kernel_oom_kills; /* vmstat oom_kill, since boot */
+};
+
+/* Cumulative stall, µs since boot, of one pressure file. */
+struct pressure {
+	uint64_t some_usec, full_usec;
+};
+
+/* All fds the looks need, opened once. */
+struct sensor;
+
+/* Opens meminfo (libproc2), the pressure file and, where there are, zram and ARC statistics.
+ * A missing pressure file is no error (sensor_pressure_errno tells). 0 or -errno. */
+int sensor_new(struct sensor **ret);
+void sensor_free(struct sensor *s);
+/* Looks again which swap devices are zram; now and then, never in an episode. */
+void sensor_refresh_devices(struct sensor *s);
+/* No allocation, no blocking. 0 or -errno. */
+int sensor_read(struct sensor *s, struct meminfo *ret);
+int sensor_read_pressure(struct sensor *s, struct pressure *ret);
+
+/*
+ * Arms a trigger on a pressure file ("/proc/pressure/memory" or a cgroup's memory.pressure):
+ * POLLPRI on the fd returned when stalled stall_usec within window_usec; POLLERR: the source is
+ * gone. The window is rounded up to a multiple of 2 s, stall in proportion, when the kernel
+ * refuses it without CAP_SYS_RESOURCE. Returns the fd, or -errno: -ENOENT/-EOPNOTSUPP no PSI or
+ * switched off (psi=1), -EPERM not allowed, -EINVAL.
+ */
+int psi_trigger_open(const char *path, bool full, uint64_t stall_usec, uint64_t window_usec);
+
+/* --- pure from here on --- */
+
+int psi_parse(const char *text, struct pressure *ret); /* 0 or -EINVAL */
+/* "size" less "c_min" of arcstats: what the ARC gives back under pressure. 0 or -EINVAL. */
+int psi_parse_arcstats(const char *text, uint64_t *ret_reclaimable_bytes);
+/* What free bytes on a zram device save, given mm_stat's original and used sizes. */
+uint64_t psi_zram_saving(uint64_t free_bytes, uint64_t orig_bytes, uint64_t used_bytes);
+
+/* A ring of readings, to tell the share of a span that was stalled. */
+#define PSI_HISTORY 64
+struct psi_history {
+	uint32_t head, count;
+	struct {
+		uint64_t at_usec;
+		struct pressure p;
+	} ring[PSI_HISTORY];
+};
+/* Keeps readings at least span/32 apart, so that the ring reaches back over the longest span. */
+void psi_history_add(struct psi_history *h, uint64_t now_usec, const struct pressure *p,
+	uint64_t longest_span_usec);
+/* Whether the stall over the last span reaches the percentage. False while the ring does not reach
+ * back that far. */
+bool psi_history_reaches(
+	const struct psi_history *h, const struct config_pressure *c, uint64_t now_usec);
+
+/*
+ * How fast memory can fill and does: fastest is learned upward from the configured rate, growth is
+ * the current speed (bytes a second) of available plus free swap going down, the worst within the
+ * last half second.
+ */
+struct fill_rate {
+	uint64_t fastest_bytes; /* a second */
+	uint64_t last_usec, last_level_bytes;
+	uint32_t head;
+	struct {
+		uint64_t at_usec, bytes_per_sec;
+	} recent[8];
+};
+void fill_rate_init(struct fill_rate *f, uint64_t configured_bytes_per_sec);
+void fill_rate_add(struct fill_rate *f, uint64_t now_usec, uint64_t level_bytes);
+uint64_t fill_rate_growth(const struct fill_rate *f, uint64_t now_usec);
+
+/*
+ * The longest sleep that the headroom above a level allows: the time in which the fastest plausible
+ * fill uses it up, no less than half the time it would take for the reserve below the level (so
+ * that the level is seen before memory ends), within [10 ms, max_usec].
+ */
+uint64_t psi_next_look_usec(uint64_t headroom_bytes, uint64_t reserve_bytes,
+	uint64_t fastest_bytes_per_sec, uint64_t max_usec);

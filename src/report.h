@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What people and the journal get to see. Events are copied into a fixed ring and written by a
+ * thread of its own: a stopped journal or a full pipe never delays a kill, it only costs lines
+ * (and the next line that gets through says how many).
+ */
+#pragma once
+
+#include "engine.h"
+#include "kill.h"
+#include "util.h"
+#include "victim.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum report_level {
+	REPORT_ERROR = 3, /* as syslog counts */
+	REPORT_WARNING = 4,
+	REPORT_NOTICE = 5,
+	REPORT_INFO = 6,
+	REPORT_DEBUG = 7,
+};
+
+/* Levels above max are dropped. Writes structured entries when stderr is the journal, else lines
+ * (with "<N>" prefixes when under_service_manager wants them) to stderr. 0 or -errno. */
+int report_open(enum report_level max);
+void report_set_level(enum report_level max);
+/* Waits until the ring is empty, at most timeout_usec. */
+void report_close(uint64_t timeout_usec);
+
+/* For start, reload and other calm times: formats now, writes later. Never blocks. */
+void report_line(enum report_level level, const char *format, ...) _printf_(2, 3);
+
+enum report_kind {
+	REPORT_EPISODE_BEGAN, /* sample */
+	REPORT_SIGNALLED,     /* victim, sig, members, expected */
+	REPORT_FREED,         /* victim, freed, latency, available before and after */
+	REPORT_STUCK,         /* victim, blame; its mm is hidden now */
+	REPORT_HIDDEN_PIN,    /* a candidate that is pinned: not chosen, said once per mm */
+	REPORT_LOST,          /* the kill could not be carried out: errno */
+	REPORT_NO_VICTIM,     /* result */
+	REPORT_STEP,          /* ladder step taken, and its outcome */
+	REPORT_RECOVERED,     /* episode: victims, freed, duration */
+	REPORT_KERNEL_OOM,    /* the kernel's own OOM killer ran */
+};
+
+/* Plain data: only the members that the kind names are meaningful. */
+struct report_event {
+	enum report_kind kind;
+	uint64_t at_usec; /* CLOCK_MONOTONIC */
+	bool dry_run;
+	struct proc_id victim;
+	char comm[TASK_COMM_LEN];
+	char cgroup[256];
+	uid_t uid;
+	int sig;
+	int error; /* negative errno */
+	uint32_t members;
+	uint32_t newborn;
+	enum mm_evidence evidence;
+	enum mm_pin pin;
+	pid_t pin_pid;
+	char pin_comm[TASK_COMM_LEN];
+	uint64_t expected_bytes, freed_bytes, latency_usec;
+	uint64_t detect_usec; /* detection to last signal */
+	uint64_t available_before_bytes, available_after_bytes, total_bytes;
+	uint64_t swap_free_bytes, swap_total_bytes, shmem_total_bytes, need_bytes;
+	int16_t oom_score_adj;
+	enum victim_result result;
+	enum engine_level level;
+	enum engine_cause cause;
+	enum ladder_step step;
+	struct kill_blame blame;
+	uint32_t victims;
+	uint64_t kernel_oom_kills;
+	char rule[CONFIG_NAME_MAX];
+};
+
+/* Copies the event into the ring: no formatting, no allocation, no wait. Drops it when full. */
+void report_event(const struct report_event *e);
+
+/*
+ * Writes text that a process controls so that it cannot break a line, a parser or a terminal:
+ * control characters and invalid UTF-8 as \xNN. Returns ret.
+ */
+char *report_escape(const char *text, char *ret, size_t size);
+/* "3.1 GiB", "412 MiB", "0 B". Returns ret. */
+char *report_bytes(uint64_t bytes, char *ret, size_t size);
+/* "84 ms", "1.2 s". Returns ret. */
+char *report_usec(uint64_t usec, char *ret, size_t size);
+/* The human line of an event, one sentence. For the logger and tests. */
+void report_format(const struct report_event *e, char *ret, size_t size);
+
+/* --dry-run: the table of candidates with their reasons, to f. */
+void report_choice(FILE *f, const struct snapshot *s, const struct sharedmm *sm,
+	const struct choice *c, const struct victim_need *need);

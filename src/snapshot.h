@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One pass over all tasks into one flat table that is reused from pass to pass.
+ * After snapshot_open() (and snapshot_reserve(), between episodes) nothing here allocates.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TASK_COMM_LEN 16
+
+/* A process across time: a pid alone may have been recycled. */
+struct proc_id {
+	pid_t pid;
+	uint64_t start_ticks; /* field 22 of /proc/PID/stat, clock ticks since boot */
+};
+
+enum task_flag {
+	TASK_KTHREAD = 1 << 0,       /* PF_KTHREAD: no mm of its own */
+	TASK_ZOMBIE_LEADER = 1 << 1, /* leader has exited, a thread lives: mm seen through mm_tid */
+	TASK_NO_MM = 1 << 2,         /* zombie, dead or past exit_mm in every thread */
+	TASK_CORE_DUMPING = 1 << 3,  /* "CoreDumping: 1": the mm lives until the dump ends */
+	TASK_KILL_PENDING = 1 << 4,  /* SIGKILL in SigPnd or ShdPnd */
+	TASK_MARKS_HIDDEN = 1 << 5,  /* mm marks read as 0: no ptrace-read permission */
+};
+
+/*
+ * What a fork copies and an exec replaces; equal in all tasks that share one mm
+ * (fs/proc/array.c:do_task_stat). Different marks: different mm. Equal marks: same mm or a fork.
+ */
+struct mm_marks {
+	uint64_t start_code, end_code, start_stack;
+	uint64_t start_data, end_data, start_brk;
+	uint64_t arg_start, env_start;
+};
+
+/* Counters of the mm, not of the task: sharers all show the same ones. */
+struct mm_counters {
+	uint64_t anon_bytes, file_bytes, shmem_bytes, swap_bytes, pgtables_bytes, vsize_bytes;
+};
+
+struct task {
+	struct proc_id id; /* of the thread group (tgid) */
+	pid_t mm_tid;      /* the thread whose files show the mm: id.pid, but for zombie leaders */
+	pid_t ppid;
+	uid_t uid;      /* effective */
+	uint32_t flags; /* enum task_flag */
+	uint32_t threads;
+	int16_t oom_score_adj;
+	char state;               /* of the leader: R S D T t Z X I ... */
+	char comm[TASK_COMM_LEN]; /* as the kernel gives it: bytes under the process's control */
+	struct mm_counters mem;
+	struct mm_marks marks;
+};
+
+struct snapshot {
+	struct task *tasks; /* ascending pid */
+	uint32_t count, capacity;
+	uint32_t vanished;   /* exited while we read them: not an error */
+	uint32_t dropped;    /* small tasks left out because the table was full */
+	uint64_t generation; /* +1 a pass; indices into tasks belong to one generation */
+	pid_t last_pid;      /* newest pid of the pid namespace when the pass began; 0: unknown */
+	int proc_fd;         /* borrowed */
+	char *buffer;        /* one file's text */
+	uint32_t buffer_size;
+};
+
+/*
+ * Prepares the table for capacity tasks. proc_fd is an open directory (/proc, or a fixture tree in
+ * tests) and stays the caller's; it must outlive the snapshot. Returns 0 or -errno.
+ */
+int snapshot_open(struct snapshot *s, int proc_fd, uint32_t capacity);
+void snapshot_close(struct snapshot *s);
+
+/* Grows the table; only between episodes. Returns 0 or -errno (the old table stays). */
+int snapshot_reserve(struct snapshot *s, uint32_t capacity);
+
+/*
+ * Reads all tasks. A task that vanishes in mid-read is counted and skipped. When the table is full
+ * the tasks with the smallest mm are dropped (a sharer shows the whole mm, so no sharer of a large
+ * mm is lost); pid 1 never. Returns 0, or -errno when the directory itself cannot be read: the
+ * table is then empty.
+ */
+int snapshot_refresh(struct snapshot *s);
+
+/* Reads one task as snapshot_refresh does. Returns 0, -ESRCH when it is gone, -EINVAL when pid is
+ * a thread that is not a leader, or another -errno. */
+int snapshot_read_task(struct snapshot *s, pid_t pid, struct task *ret);
+
+/* The row of pid, or NULL. */
+const struct task *snapshot_find(const struct snapshot *s, pid_t pid);
+
+/* The newest pid given out in the pid namespace (last field of /proc/loadavg), or -errno. */
+int snapshot_last_pid(const struct snapshot *s);
+
+/*
+ * Calls found() for every process born since the pass (its pid is not in the table, or its start
+ * time differs), reading only the pids handed out since; the whole directory when that is cheaper.
+ * Returns how many were found, or -errno.
+ */
+int snapshot_newborn(struct snapshot *s, void (*found)(void *ctx, const struct task *t), void *ctx);
+
+/*
+ * The details that rules match and that do not take the mmap lock of the task, so that they never
+ * block. Each writes a NUL-terminated string, cut to size. Return 0, -ESRCH or another -errno.
+ */
+int snapshot_read_exe(const struct snapshot *s, pid_t pid, char *ret, size_t size);
+/* The cgroup path: of the unified hierarchy, else of the v1 memory controller, else name=systemd.
+ */
+int snapshot_read_cgroup(const struct snapshot *s, pid_t pid, char *ret, size_t size);
+
+/* Pure parsers, for tests and fuzzers: text of one file in, 0 or -EINVAL out. */
+int snapshot_parse_stat(const char *text, struct task *ret);
+int snapshot_parse_status(const char *text, struct task *ret);
+int snapshot_parse_cgroup(const char *text, char *ret, size_t size);
