@@ -8,33 +8,15 @@
 
 #include "config.h"
 #include "psi.h"
+#include "verdict.h"
 #include "victim.h"
 
 #define ENGINE_VICTIMS_MAX 128 /* as KILL_SLOTS */
 
-enum engine_level { LEVEL_OK, LEVEL_WARN, LEVEL_KILL };
-enum engine_cause { CAUSE_NONE, CAUSE_MEMORY, CAUSE_PRESSURE };
-
-/* What has become of a kill (see docs/DESIGN.md for how it is judged). */
-enum verdict {
-	VERDICT_FREED,   /* the memory is back */
-	VERDICT_FREEING, /* it progresses, or has time left to begin */
-	VERDICT_STUCK,   /* no progress for victim_timeout, or not done by victim_cap */
-	VERDICT_SPARED,  /* had SIGTERM only, lives on, and the episode is over */
-};
-
-/* What the caller sees of a victim; from kill_status. */
-struct engine_observation {
-	uint64_t rss_bytes;
-	bool handle_valid, mm_gone, all_exited, mm_visible, core_dumping;
-	bool reaped; /* process_mrelease succeeded */
-};
-
 struct engine_victim {
-	int slot;                           /* the caller's name for it */
-	int sig;                            /* SIGTERM or SIGKILL, the last sent */
-	uint64_t expected_bytes, rss_bytes; /* at the kill; at the last progress */
-	uint64_t signalled_usec, progress_usec;
+	int slot; /* the caller's name for it */
+	struct attempt kill;
+	uint64_t held_bytes; /* of what was expected, as last seen */
 	struct engine_observation seen;
 };
 
@@ -68,7 +50,8 @@ struct engine_outcome {
 	enum victim_result result;
 	uint32_t count; /* signalled */
 	int slots[ENGINE_VICTIMS_MAX];
-	uint64_t expected_bytes[ENGINE_VICTIMS_MAX];
+	uint64_t expected_bytes[ENGINE_VICTIMS_MAX], shmem_bytes[ENGINE_VICTIMS_MAX];
+	uint64_t hold_usec; /* do not choose again for so long (dry run) */
 	/* ACTION_STEP: something was done (wait for it), or the step has nothing to do here. */
 	bool acted;
 };
@@ -77,7 +60,9 @@ struct engine_input {
 	uint64_t now_usec;
 	const struct meminfo *mem;
 	bool pressure_warn, pressure_kill; /* psi_history_reaches, guard not yet applied */
-	uint64_t growth_bytes_per_sec, fastest_bytes_per_sec;
+	uint64_t growth_bytes_per_sec;     /* measured after engine.growth_from_usec */
+	uint64_t fastest_bytes_per_sec;
+	bool stalling;       /* a PSI trigger fired within the last span of a pressure level */
 	uint32_t seen_count; /* observations of all slots in flight */
 	struct {
 		int slot;
@@ -90,22 +75,30 @@ struct engine {
 	const struct config *config; /* borrowed; engine_set_config() after a reload */
 	enum engine_level level;
 	enum engine_cause cause;
+
+	/* The episode. */
 	bool in_episode;
 	uint64_t began_usec;
-	uint32_t victims;     /* of the episode, in all */
-	uint64_t freed_bytes; /* of the episode */
 	uint64_t available_at_start_bytes;
-	struct action pending;                    /* the action whose outcome is awaited */
-	uint64_t kill_time_usec;                  /* signal to freed, learned */
-	uint64_t settle_until_usec, settle_bytes; /* freed, but perhaps not yet in MemAvailable */
-	uint64_t pressure_hold_usec;              /* pressure needs a fresh span after a kill */
-	bool avoided_eligible;
-	uint32_t ladder_next;       /* index into config->ladder */
-	uint64_t ladder_until_usec; /* the last step's deadline */
-	uint64_t retry_usec;        /* nobody left: choose again not before */
-	enum victim_result last_result;
+	uint32_t victims;     /* groups signalled, in all */
+	uint64_t freed_bytes; /* by them, in all */
+
+	/* What is under way. */
+	struct action pending; /* the action whose outcome is awaited */
 	uint32_t victim_count;
 	struct engine_victim victim[ENGINE_VICTIMS_MAX];
+	uint64_t growth_from_usec; /* growth measured before is the victims' own */
+	uint64_t kill_time_usec;   /* SIGKILL to freed, learned */
+	/* Freed a moment ago, perhaps not yet to be seen in MemAvailable. */
+	uint64_t settle_bytes, settle_base_bytes, settle_until_usec;
+
+	/* When nobody can be chosen. */
+	enum victim_result last_result;
+	bool exhausted;              /* the last choice found nobody */
+	bool avoided_eligible;       /* the ladder has lifted the avoid rules */
+	uint32_t fruitless_in_a_row; /* choices of victims who were gone, or dying already */
+	uint32_t ladder_next;        /* index into config->ladder */
+	uint64_t hold_usec;          /* choose again, or take the next step, not before */
 };
 
 void engine_init(struct engine *e, const struct config *c);
@@ -113,12 +106,3 @@ void engine_set_config(struct engine *e, const struct config *c);
 
 /* One step. Call again with the outcome until the action's kind is ACTION_WAIT. */
 void engine_step(struct engine *e, const struct engine_input *in, struct action *ret);
-
-/* The verdict on one victim, now (exported for tests). */
-enum verdict engine_judge(const struct engine_victim *v, const struct engine_observation *o,
-	const struct config *c, uint64_t now_usec);
-
-/* The level of a reading, and what is missing to leave the warn level with some margin. */
-enum engine_level engine_level_of(
-	const struct config *c, const struct engine_input *in, enum engine_cause *ret_cause);
-uint64_t engine_need_bytes(const struct config *c, const struct meminfo *m);

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine.h"
+
+#include "util.h"
+
+#include <signal.h>
+#include <string.h>
+
+/* While memory is short, or a victim is on its way out, levels are read this often. */
+#define TICK_URGENT_USEC (10 * USEC_PER_MSEC)
+#define TICK_WARN_USEC   (50 * USEC_PER_MSEC)
+#define TICK_NOBODY_USEC (250 * USEC_PER_MSEC)
+/* While tasks stall: often enough to judge the shortest span of a pressure level. */
+#define TICK_STALL_USEC (250 * USEC_PER_MSEC)
+/* Nobody could be chosen: look for new candidates this often; each look costs a snapshot. */
+#define RETRY_USEC USEC_PER_SEC
+/* Per-CPU counters reach MemAvailable a little after the pages themselves came back. */
+#define SETTLE_USEC (100 * USEC_PER_MSEC)
+/* Growth seen right after a signal is that of the victims, which have not stopped yet. */
+#define GROWTH_BLIND_USEC (20 * USEC_PER_MSEC)
+#define KILL_TIME_FIRST   (200 * USEC_PER_MSEC)
+#define KILL_TIME_MIN     (20 * USEC_PER_MSEC)
+#define KILL_TIME_MAX     (2 * USEC_PER_SEC)
+/* Victims that are gone when we come to signal them: choose anew at once, but not for ever. */
+#define VANISHED_MAX 8
+
+void engine_init(struct engine *e, const struct config *c)
+{
+	memset(e, 0, sizeof(*e));
+	e->config = c;
+	e->kill_time_usec = KILL_TIME_FIRST;
+}
+
+void engine_set_config(struct engine *e, const struct config *c)
+{
+	e->config = c;
+	/* The ladder may have become shorter, or the avoid rules others. */
+	e->ladder_next = 0;
+	e->avoided_eligible = false;
+}
+
+static struct engine_victim *victim_by_slot(struct engine *e, int slot)
+{
+	for (uint32_t i = 0; i < e->victim_count; i++)
+		if (e->victim[i].slot == slot)
+			return &e->victim[i];
+	return NULL;
+}
+
+static void victim_drop(struct engine *e, uint32_t i)
+{
+	e->victim[i] = e->victim[--e->victim_count];
+}
+
+static void victims_add(
+	struct engine *e, const struct engine_outcome *o, const struct engine_input *in)
+{
+	uint64_t now_usec = in->now_usec;
+
+	if (e->victim_count == 0)
+		e->settle_base_bytes = in->mem->available_bytes;
+	for (uint32_t i = 0; i < o->count && e->victim_count < ENGINE_VICTIMS_MAX; i++) {
+		e->victim[e->victim_count++] = (struct engine_victim){
+			.slot = o->slots[i],
+			.kill = {
+				.sig = e->pending.sig,
+				.expected_bytes = o->expected_bytes[i],
+				.shmem_bytes = o->shmem_bytes[i],
+				.signalled_usec = now_usec,
+				.progress_usec = now_usec,
+			},
+			.held_bytes = o->expected_bytes[i],
+			.seen = { .mm_visible = true, .rss_bytes = o->expected_bytes[i] },
+		};
+		e->victims++;
+	}
+	e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
+	e->fruitless_in_a_row = 0;
+	e->exhausted = false;
+}
+
+static void absorb_choice(struct engine *e, const struct engine_input *in)
+{
+	const struct engine_outcome *o = in->outcome;
+	uint64_t now_usec = in->now_usec;
+
+	e->last_result = o->result;
+	if (o->hold_usec > 0)
+		e->hold_usec = add_sat_u64(now_usec, o->hold_usec);
+	if (o->count > 0) {
+		victims_add(e, o, in);
+		return;
+	}
+	switch (o->result) {
+	case VICTIM_CHOSEN:
+	case VICTIM_PARTIAL:
+		/* All were gone or refused when we came to signal them. */
+		if (++e->fruitless_in_a_row >= VANISHED_MAX)
+			e->hold_usec = max_u64(e->hold_usec, now_usec + TICK_URGENT_USEC);
+		break;
+	case VICTIM_ALL_DYING:
+		/* Somebody else's victims get the time ours get; then the ladder goes on. */
+		if (e->fruitless_in_a_row++ == 0)
+			e->hold_usec = max_u64(e->hold_usec,
+				add_sat_u64(now_usec, e->config->victim_timeout_usec));
+		else
+			e->exhausted = true;
+		break;
+	case VICTIM_NONE:
+	case VICTIM_HOPELESS:
+		e->exhausted = true;
+		break;
+	}
+}
+
+static void absorb_step(struct engine *e, bool acted, uint64_t now_usec)
+{
+	if (e->pending.step == LADDER_AVOIDED) {
+		e->avoided_eligible = true;
+		e->exhausted = false;
+	} else if (acted) {
+		e->hold_usec = add_sat_u64(now_usec, e->config->step_timeout_usec);
+		e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
+	}
+}
+
+static void absorb_upgrade(struct engine *e, uint64_t now_usec)
+{
+	for (uint32_t i = 0; i < e->pending.slot_count; i++) {
+		struct engine_victim *v = victim_by_slot(e, e->pending.slots[i]);
+		if (!v)
+			continue;
+		v->kill.sig = SIGKILL;
+		v->kill.signalled_usec = now_usec;
+		v->kill.progress_usec = now_usec;
+	}
+	e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
+}
+
+static void absorb_outcome(struct engine *e, const struct engine_input *in)
+{
+	if (!in->outcome)
+		return;
+	switch (e->pending.kind) {
+	case ACTION_CHOOSE:
+		absorb_choice(e, in);
+		break;
+	case ACTION_STEP:
+		absorb_step(e, in->outcome->acted, in->now_usec);
+		break;
+	case ACTION_UPGRADE:
+		absorb_upgrade(e, in->now_usec);
+		break;
+	case ACTION_WAIT:
+	case ACTION_FREED:
+	case ACTION_STUCK:
+	case ACTION_SPARE:
+	case ACTION_BEGAN:
+	case ACTION_RECOVERED:
+		break;
+	}
+	e->pending.kind = ACTION_WAIT;
+}
+
+/* What a victim still holds of what was expected; the last known while nothing shows it. */
+static uint64_t held_bytes(const struct engine_victim *v, const struct engine_observation *o)
+{
+	if (o->mm_gone)
+		return 0;
+	if (!o->mm_visible && !o->reaped)
+		return v->held_bytes;
+	return add_sat_u64(o->mm_visible ? o->rss_bytes : 0, v->kill.shmem_bytes);
+}
+
+static void absorb_seen(struct engine *e, const struct engine_input *in)
+{
+	for (uint32_t i = 0; i < in->seen_count; i++) {
+		const struct engine_observation *o = &in->seen[i].o;
+		struct engine_victim *v = victim_by_slot(e, in->seen[i].slot);
+		uint64_t held;
+
+		if (!v)
+			continue;
+		held = held_bytes(v, o);
+		/* Less held and each milestone is progress, and extends the deadline. */
+		if (held < v->held_bytes || (o->mm_gone && !v->seen.mm_gone) ||
+			(o->all_exited && !v->seen.all_exited) || (o->reaped && !v->seen.reaped))
+			v->kill.progress_usec = in->now_usec;
+		v->held_bytes = held;
+		v->seen = *o;
+	}
+}
+
+/* What the victims in flight still hold, and what was freed but does not show yet. */
+static uint64_t coming_bytes(const struct engine *e, const struct engine_input *in)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < e->victim_count; i++) {
+		const struct engine_victim *v = &e->victim[i];
+		/* The teardown has begun and shows no counters: all of it may still be on its way.
+		 */
+		sum = add_sat_u64(sum, v->seen.mm_gone ? v->kill.expected_bytes : v->held_bytes);
+	}
+	if (in->now_usec < e->settle_until_usec)
+		sum = add_sat_u64(sum,
+			sub_or_zero_u64(e->settle_bytes,
+				sub_or_zero_u64(in->mem->available_bytes, e->settle_base_bytes)));
+	return sum;
+}
+
+static void learn_kill_time(struct engine *e, uint64_t latency_usec)
+{
+	uint64_t t = (3 * e->kill_time_usec + min_u64(latency_usec, KILL_TIME_MAX)) / 4;
+
+	e->kill_time_usec = min_u64(max_u64(t, KILL_TIME_MIN), KILL_TIME_MAX);
+}
+
+/* The world has changed: whoever was not to be chosen before may be worth it now. */
+static void victim_finished(struct engine *e, uint32_t i)
+{
+	e->exhausted = false;
+	e->hold_usec = 0;
+	victim_drop(e, i);
+}
+
+static void finish_freed(
+	struct engine *e, uint32_t i, const struct engine_input *in, struct action *ret)
+{
+	const struct engine_victim *v = &e->victim[i];
+
+	ret->kind = ACTION_FREED;
+	ret->slot = v->slot;
+	ret->freed_bytes = sub_or_zero_u64(v->kill.expected_bytes, v->held_bytes);
+	ret->latency_usec = sub_or_zero_u64(in->now_usec, v->kill.signalled_usec);
+	if (v->kill.sig == SIGKILL)
+		learn_kill_time(e, ret->latency_usec);
+	if (in->now_usec >= e->settle_until_usec)
+		e->settle_bytes = 0;
+	e->settle_bytes = add_sat_u64(e->settle_bytes, ret->freed_bytes);
+	e->settle_until_usec = add_sat_u64(in->now_usec, SETTLE_USEC);
+	e->freed_bytes = add_sat_u64(e->freed_bytes, ret->freed_bytes);
+	victim_finished(e, i);
+}
+
+/* Victims on which the verdict is in. Returns whether there is one to act upon. */
+static bool finish_victim(struct engine *e, const struct engine_input *in, struct action *ret)
+{
+	for (uint32_t i = 0; i < e->victim_count; i++) {
+		const struct engine_victim *v = &e->victim[i];
+		uint64_t grace_end =
+			add_sat_u64(v->kill.signalled_usec, e->config->term_grace_usec);
+
+		switch (verdict_of(&v->kill, &v->seen, e->config, in->now_usec)) {
+		case VERDICT_FREED:
+			finish_freed(e, i, in, ret);
+			return true;
+		case VERDICT_STUCK:
+			ret->kind = ACTION_STUCK;
+			ret->slot = v->slot;
+			victim_finished(e, i);
+			return true;
+		case VERDICT_FREEING:
+			/* It was asked to go, but is needed no more: it may take its time. */
+			if (v->kill.sig != SIGKILL && e->level == LEVEL_OK &&
+				in->now_usec >= grace_end) {
+				ret->kind = ACTION_SPARE;
+				ret->slot = v->slot;
+				victim_drop(e, i);
+				return true;
+			}
+			break;
+		}
+	}
+	return false;
+}
+
+/* SIGTERM becomes SIGKILL at the kill level, or when its grace is over and memory still low. */
+static bool upgrade(const struct engine *e, const struct engine_input *in, struct action *ret)
+{
+	ret->slot_count = 0;
+	for (uint32_t i = 0; i < e->victim_count; i++) {
+		const struct engine_victim *v = &e->victim[i];
+
+		if (v->kill.sig == SIGKILL)
+			continue;
+		if (e->level == LEVEL_KILL ||
+			in->now_usec >=
+				add_sat_u64(v->kill.signalled_usec, e->config->term_grace_usec))
+			ret->slots[ret->slot_count++] = v->slot;
+	}
+	if (ret->slot_count == 0)
+		return false;
+	ret->kind = ACTION_UPGRADE;
+	ret->sig = SIGKILL;
+	return true;
+}
+
+/* What is missing now that is not on its way already; 0: nothing. */
+static uint64_t open_need(
+	const struct engine *e, const struct engine_input *in, uint64_t *ret_deficit_bytes)
+{
+	uint64_t coming = coming_bytes(e, in), growth = 0, deficit = 1;
+
+	/* Under pressure there is no figure to reach: one victim at a time, until it subsides. */
+	if (e->cause == CAUSE_MEMORY) {
+		deficit = verdict_need_bytes(e->config, in->mem);
+		growth = mul_div_u64(in->growth_bytes_per_sec, e->kill_time_usec, USEC_PER_SEC);
+		growth = min_u64(growth, in->mem->total_bytes / 2);
+		if (in->now_usec < e->growth_from_usec)
+			growth = 0;
+	}
+	*ret_deficit_bytes = sub_or_zero_u64(deficit, coming);
+	return sub_or_zero_u64(add_sat_u64(deficit, growth), coming);
+}
+
+/* The next step of the ladder that can help. Returns false at its end. */
+static bool next_step(struct engine *e, struct action *ret)
+{
+	const struct config *c = e->config;
+
+	while (e->ladder_next < c->ladder_count) {
+		enum ladder_step step = c->ladder[e->ladder_next++];
+
+		if (step == LADDER_AVOIDED && e->avoided_eligible)
+			continue;
+		/* Where the memory is held by no process, more dead processes do not help. */
+		if (e->last_result == VICTIM_HOPELESS &&
+			(step == LADDER_CGROUP || step == LADDER_KERNEL))
+			continue;
+		if (step == LADDER_FINAL && c->final == FINAL_NONE)
+			continue;
+		ret->kind = ACTION_STEP;
+		ret->step = step;
+		return true;
+	}
+	return false;
+}
+
+/* Low memory: who is to go, or what else is to be done. Returns false when it is time to wait. */
+static bool relieve(struct engine *e, const struct engine_input *in, struct action *ret)
+{
+	uint64_t deficit, need = open_need(e, in, &deficit);
+
+	if (need == 0 || in->now_usec < e->hold_usec)
+		return false;
+	if (e->exhausted && e->level == LEVEL_KILL && next_step(e, ret))
+		return true;
+	if (e->exhausted) {
+		/* The ladder is at its end, or not for this level: begin again a little later. */
+		e->exhausted = false;
+		e->ladder_next = 0;
+		e->hold_usec = add_sat_u64(in->now_usec, RETRY_USEC);
+		return false;
+	}
+	ret->kind = ACTION_CHOOSE;
+	ret->sig = e->level == LEVEL_KILL ? SIGKILL : SIGTERM;
+	ret->need = (struct victim_need){
+		.bytes = need,
+		.alone_bytes = max_u64(deficit, 1),
+		.total_bytes = add_sat_u64(in->mem->total_bytes, in->mem->swap_total_bytes),
+		.avoided_eligible = e->avoided_eligible,
+	};
+	return true;
+}
+
+static void episode_begin(struct engine *e, const struct engine_input *in)
+{
+	e->in_episode = true;
+	e->began_usec = in->now_usec;
+	e->available_at_start_bytes = in->mem->available_bytes;
+	e->victims = 0;
+	e->freed_bytes = 0;
+	e->fruitless_in_a_row = 0;
+}
+
+static void episode_end(struct engine *e)
+{
+	e->in_episode = false;
+	e->exhausted = false;
+	e->avoided_eligible = false;
+	e->ladder_next = 0;
+	e->hold_usec = 0;
+}
+
+/* How long nothing can happen that would need us, from the distance to the warn level. */
+static uint64_t calm_usec(const struct engine *e, const struct engine_input *in)
+{
+	const struct config *c = e->config;
+	const struct meminfo *m = in->mem;
+	const struct config_level *l = c->warn.memory.kind == AMOUNT_OFF ? &c->kill : &c->warn;
+	uint64_t level = config_amount_bytes(&l->memory, m->total_bytes);
+	uint64_t headroom = sub_or_zero_u64(m->available_bytes, level);
+
+	if (l->swap.kind != AMOUNT_OFF && m->swap_total_bytes > 0)
+		headroom = max_u64(headroom,
+			sub_or_zero_u64(m->swap_free_bytes,
+				config_amount_bytes(&l->swap, m->swap_total_bytes)));
+	return psi_next_look_usec(headroom, config_amount_bytes(&c->kill.memory, m->total_bytes),
+		in->fastest_bytes_per_sec,
+		in->stalling ? min_u64(c->max_sleep_usec, TICK_STALL_USEC) : c->max_sleep_usec);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b, uint64_t now_usec)
+{
+	return b > now_usec && b < a ? b : a;
+}
+
+static void wait_action(const struct engine *e, const struct engine_input *in, struct action *ret)
+{
+	const struct config *c = e->config;
+	uint64_t now = in->now_usec, until = USEC_NEVER;
+	bool killing = false;
+
+	for (uint32_t i = 0; i < e->victim_count; i++) {
+		const struct engine_victim *v = &e->victim[i];
+		bool killed = v->kill.sig == SIGKILL;
+
+		killing = killing || killed;
+		until = earlier(until,
+			add_sat_u64(killed ? v->kill.progress_usec : v->kill.signalled_usec,
+				killed ? c->victim_timeout_usec : c->term_grace_usec),
+			now);
+	}
+	if (killing || (e->level == LEVEL_KILL && !e->exhausted && now >= e->hold_usec))
+		until = earlier(until, now + TICK_URGENT_USEC, now);
+	else if (e->level == LEVEL_KILL)
+		until = earlier(until, now + TICK_NOBODY_USEC, now);
+	else if (e->level == LEVEL_WARN || e->victim_count > 0)
+		until = earlier(until, now + TICK_WARN_USEC, now);
+	else
+		until = earlier(until, now + calm_usec(e, in), now);
+	until = earlier(until, e->hold_usec, now);
+	until = earlier(until, e->settle_until_usec, now);
+	ret->kind = ACTION_WAIT;
+	ret->deadline_usec = until;
+}
+
+static void decide(struct engine *e, const struct engine_input *in, struct action *ret)
+{
+	if (finish_victim(e, in, ret))
+		return;
+	if (e->level == LEVEL_OK) {
+		if (e->in_episode && e->victim_count == 0) {
+			episode_end(e);
+			ret->kind = ACTION_RECOVERED;
+			return;
+		}
+	} else {
+		if (!e->in_episode) {
+			episode_begin(e, in);
+			ret->kind = ACTION_BEGAN;
+			return;
+		}
+		if (upgrade(e, in, ret) || relieve(e, in, ret))
+			return;
+	}
+	wait_action(e, in, ret);
+}
+
+void engine_step(struct engine *e, const struct engine_input *in, struct action *ret)
+{
+	absorb_outcome(e, in);
+	absorb_seen(e, in);
+	e->level =
+		verdict_level(e->config, in->mem, in->pressure_warn, in->pressure_kill, &e->cause);
+	*ret = (struct action){ .kind = ACTION_WAIT };
+	decide(e, in, ret);
+	e->pending = *ret;
+}

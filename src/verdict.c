@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "verdict.h"
+
+#include "util.h"
+
+#include <signal.h>
+
+static bool memory_low(const struct config_level *l, const struct meminfo *m)
+{
+	if (l->memory.kind == AMOUNT_OFF ||
+		m->available_bytes > config_amount_bytes(&l->memory, m->total_bytes))
+		return false;
+	if (l->swap.kind == AMOUNT_OFF || m->swap_total_bytes == 0)
+		return true;
+	return m->swap_free_bytes <= config_amount_bytes(&l->swap, m->swap_total_bytes);
+}
+
+enum engine_level verdict_level(const struct config *c, const struct meminfo *m, bool pressure_warn,
+	bool pressure_kill, enum engine_cause *ret_cause)
+{
+	/* Stalls with plenty of memory are a container at its own limit, or slow disks. */
+	bool guard = c->pressure_guard.kind == AMOUNT_OFF ||
+		m->available_bytes < config_amount_bytes(&c->pressure_guard, m->total_bytes);
+	enum engine_level level = LEVEL_OK;
+
+	*ret_cause = CAUSE_NONE;
+	if (memory_low(&c->kill, m)) {
+		level = LEVEL_KILL;
+		*ret_cause = CAUSE_MEMORY;
+	} else if (pressure_kill && guard) {
+		level = LEVEL_KILL;
+		*ret_cause = CAUSE_PRESSURE;
+	} else if (memory_low(&c->warn, m)) {
+		level = LEVEL_WARN;
+		*ret_cause = CAUSE_MEMORY;
+	} else if (pressure_warn && guard) {
+		level = LEVEL_WARN;
+		*ret_cause = CAUSE_PRESSURE;
+	}
+	return level;
+}
+
+/* From free up to an eighth above the amount; 0 when it is there already. */
+static uint64_t missing_bytes(
+	const struct config_amount *a, uint64_t total_bytes, uint64_t free_bytes)
+{
+	uint64_t target = config_amount_bytes(a, total_bytes);
+
+	return sub_or_zero_u64(min_u64(add_sat_u64(target, target / 8), total_bytes), free_bytes);
+}
+
+uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m)
+{
+	const struct config_level *l = c->warn.memory.kind == AMOUNT_OFF ? &c->kill : &c->warn;
+	uint64_t need = missing_bytes(&l->memory, m->total_bytes, m->available_bytes);
+
+	/* A level needs memory and swap to be low: lifting the nearer one ends it. */
+	if (l->swap.kind != AMOUNT_OFF && m->swap_total_bytes > 0) {
+		uint64_t swap = missing_bytes(&l->swap, m->swap_total_bytes, m->swap_free_bytes);
+		if (swap > 0)
+			need = min_u64(need, swap);
+	}
+	return max_u64(need, 1);
+}
+
+/* The mm itself is the first witness: see docs/DESIGN.md, "Verdict". */
+enum verdict verdict_of(const struct attempt *a, const struct engine_observation *o,
+	const struct config *c, uint64_t now_usec)
+{
+	bool teardown = o->handle_valid && o->mm_gone;
+	bool overdue = now_usec >= add_sat_u64(a->progress_usec, c->victim_timeout_usec) ||
+		now_usec >= add_sat_u64(a->signalled_usec, c->victim_cap_usec);
+
+	if (teardown && o->all_exited)
+		return VERDICT_FREED;
+	if (!o->handle_valid && o->all_exited && !o->mm_visible)
+		return VERDICT_FREED; /* the weaker witness: all that the kernel lets us see */
+	/* Reaping gives private memory back; shared memory waits for the last unmap. */
+	if (o->reaped && add_sat_u64(o->rss_bytes, a->shmem_bytes) <= a->expected_bytes / 8)
+		return VERDICT_FREED;
+	if (a->sig != SIGKILL)
+		return VERDICT_FREEING; /* its grace is the engine's business */
+	if (!overdue)
+		return VERDICT_FREEING;
+	/* Without users nothing can hold the memory: what is late is the task, in its exit. */
+	return teardown ? VERDICT_FREED : VERDICT_STUCK;
+}
