@@ -460,10 +460,15 @@ static void decide(struct engine *e, const struct engine_input *in, struct actio
 
 void engine_step(struct engine *e, const struct engine_input *in, struct action *ret)
 {
+	enum engine_level before = e->level;
+
 	absorb_outcome(e, in);
 	absorb_seen(e, in);
 	e->level =
 		verdict_level(e->config, in->mem, in->pressure_warn, in->pressure_kill, &e->cause);
+	/* What could wait at the warn level cannot now; a step of the ladder keeps its time. */
+	if (before == LEVEL_WARN && e->level == LEVEL_KILL && e->ladder_next == 0)
+		e->hold_usec = 0;
 	*ret = (struct action){ .kind = ACTION_WAIT };
 	decide(e, in, ret);
 	e->pending = *ret;

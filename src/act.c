@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "actor.h"
+#include "survive.h"
+#include "util.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+/* In a dry run nobody dies, so the same choice would be reported with every look. */
+#define DRY_RUN_HOLD_USEC (10 * USEC_PER_SEC)
+
+static uint64_t now_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void event_of_candidate(struct actor *a, const struct candidate *c, struct report_event *ret)
+{
+	const struct task *t = &a->snapshot.tasks[c->task];
+
+	ret->victim = t->id;
+	memcpy(ret->comm, t->comm, sizeof(ret->comm));
+	ret->uid = t->uid;
+	ret->oom_score_adj = c->group.oom_score_adj;
+	ret->members = c->group.count;
+	ret->evidence = c->group.evidence;
+	ret->pin = c->group.pin;
+	ret->expected_bytes = c->yield_bytes;
+	ret->shmem_bytes = c->shmem_bytes;
+	if (c->group.pin != MM_PIN_NONE) {
+		const struct task *p = &a->snapshot.tasks[c->group.pinned_by];
+
+		ret->pin_pid = p->id.pid;
+		memcpy(ret->pin_comm, p->comm, sizeof(ret->pin_comm));
+	}
+	if (c->rule)
+		memcpy(ret->rule, c->rule->name, sizeof(ret->rule));
+	if (snapshot_read_cgroup(&a->snapshot, t->id.pid, ret->cgroup, sizeof(ret->cgroup)) < 0)
+		ret->cgroup[0] = '\0';
+}
+
+static void event_readings(
+	struct report_event *e, const struct engine *engine, const struct engine_input *in)
+{
+	e->level = engine->level;
+	e->cause = engine->cause;
+	e->total_bytes = in->mem->total_bytes;
+	e->available_after_bytes = in->mem->available_bytes;
+	e->swap_total_bytes = in->mem->swap_total_bytes;
+	e->swap_free_bytes = in->mem->swap_free_bytes;
+	e->shmem_total_bytes = in->mem->shmem_bytes;
+}
+
+/* The mm is pinned and therefore not chosen: said once as long as it is that mm. */
+static void say_pins(struct actor *a)
+{
+	for (uint32_t i = 0; i < a->choice->candidate_count; i++) {
+		const struct candidate *c = &a->choice->candidates[i];
+		struct report_event e = { .kind = REPORT_HIDDEN_PIN, .dry_run = a->dry_run };
+		struct mm_id id;
+
+		if (c->reason != REASON_PINNED ||
+			hidden_contains(a->pins_said, &a->snapshot.tasks[c->task]))
+			continue;
+		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &id);
+		hidden_add(a->pins_said, &id);
+		e.at_usec = now_usec();
+		event_of_candidate(a, c, &e);
+		report_event(&e);
+	}
+}
+
+/* Prepares the group of a candidate. Returns its slot, or -1: left out, for a reason reported. */
+static int prepare(struct actor *a, const struct candidate *c)
+{
+	int slot = kill_prepare(a->killer, &a->snapshot, a->sharedmm, &c->group, c->yield_bytes);
+	struct report_event lost = { .kind = REPORT_LOST, .dry_run = a->dry_run };
+	struct slot_info *info;
+
+	if (slot >= 0) {
+		info = &a->slots[slot];
+		memset(info, 0, sizeof(*info));
+		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &info->id);
+		event_of_candidate(a, c, &info->event);
+		info->event.dry_run = a->dry_run;
+		return slot;
+	}
+	if (slot == -ESRCH)
+		return -1;
+	event_of_candidate(a, c, &lost);
+	lost.at_usec = now_usec();
+	lost.error = slot;
+	report_event(&lost);
+	if (slot == -EPERM) {
+		struct mm_id id;
+
+		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &id);
+		actor_hide(a, &id);
+	}
+	return -1;
+}
+
+/* A slot that could not be signalled is hidden: trying again would give the same answer. */
+static void lose_slot(struct actor *a, int slot, int error)
+{
+	struct report_event e = a->slots[slot].event;
+
+	e.kind = REPORT_LOST;
+	e.at_usec = now_usec();
+	e.error = error;
+	report_event(&e);
+	if (error == -EPERM)
+		actor_hide(a, &a->slots[slot].id);
+	kill_release(a->killer, slot);
+}
+
+struct signal_context {
+	const struct engine *engine;
+	const struct engine_input *in;
+	uint64_t detected_usec, faults;
+	uint64_t need_bytes;
+};
+
+static void say_signalled(struct actor *a, int slot, int sig, const struct kill_result *r,
+	const struct signal_context *c)
+{
+	struct report_event *e = &a->slots[slot].event;
+
+	e->kind = REPORT_SIGNALLED;
+	e->at_usec = r->last_usec;
+	e->sig = sig;
+	e->newborn = r->newborn;
+	e->detect_usec = sub_or_zero_u64(r->last_usec, c->detected_usec);
+	e->major_faults = sub_or_zero_u64(survive_major_faults(), c->faults);
+	e->need_bytes = c->need_bytes;
+	event_readings(e, c->engine, c->in);
+	e->available_before_bytes = c->in->mem->available_bytes;
+	report_event(e);
+}
+
+/* Nobody was chosen: said once an episode for each cause. */
+static void say_nobody(struct actor *a, const struct action *action, const struct signal_context *c)
+{
+	struct report_event e = {
+		.kind = REPORT_NO_VICTIM,
+		.dry_run = a->dry_run,
+		.at_usec = now_usec(),
+		.result = a->choice->result,
+		.need_bytes = action->need.bytes,
+	};
+
+	if (a->choice->count > 0 || a->none_said[a->choice->result])
+		return;
+	a->none_said[a->choice->result] = true;
+	event_readings(&e, c->engine, c->in);
+	report_event(&e);
+}
+
+/* Signals the slots and sorts out which of them are in flight now. */
+static void signal_slots(struct actor *a, const int *slots, uint32_t count,
+	const struct action *action, const struct signal_context *c, struct engine_outcome *ret)
+{
+	int results[VICTIM_SET_MAX];
+	struct kill_result k;
+
+	if (count == 0)
+		return;
+	kill_signal(
+		a->killer, slots, results, count, action->sig, facts_is_protected, &a->facts, &k);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct report_event *e = &a->slots[slots[i]].event;
+
+		if (results[i] < 0) {
+			lose_slot(a, slots[i], results[i]);
+			continue;
+		}
+		say_signalled(a, slots[i], action->sig, &k, c);
+		if (a->dry_run) {
+			kill_release(a->killer, slots[i]);
+			continue;
+		}
+		ret->slots[ret->count] = slots[i];
+		ret->expected_bytes[ret->count] = e->expected_bytes;
+		ret->shmem_bytes[ret->count++] = e->shmem_bytes;
+	}
+	if (a->dry_run)
+		ret->hold_usec = DRY_RUN_HOLD_USEC;
+}
+
+static void carry_out_choose(struct actor *a, const struct action *action,
+	const struct signal_context *c, struct engine_outcome *ret)
+{
+	int slots[VICTIM_SET_MAX];
+	uint32_t count = 0;
+	int r = actor_look_around(a, &action->need);
+
+	if (r < 0) {
+		report_line(REPORT_ERROR,
+			"cannot read the processes in /proc: %s; the ladder goes on without a "
+			"victim",
+			strerror(-r));
+		ret->result = VICTIM_NONE;
+		return;
+	}
+	ret->result = a->choice->result;
+	for (uint32_t i = 0; i < a->choice->count; i++) {
+		int slot = prepare(a, &a->choice->candidates[a->choice->chosen[i]]);
+
+		if (slot >= 0)
+			slots[count++] = slot;
+	}
+	signal_slots(a, slots, count, action, c, ret);
+	say_pins(a);
+	say_nobody(a, action, c);
+}
+
+/* --- the other actions --- */
+
+static void carry_out_upgrade(
+	struct actor *a, const struct action *action, const struct signal_context *ctx)
+{
+	int results[ENGINE_VICTIMS_MAX];
+	struct kill_result k;
+
+	kill_signal(a->killer, action->slots, results, action->slot_count, SIGKILL,
+		facts_is_protected, &a->facts, &k);
+	for (uint32_t i = 0; i < action->slot_count; i++) {
+		if (results[i] == 0)
+			say_signalled(a, action->slots[i], SIGKILL, &k, ctx);
+		/* Else it stays in flight: no progress makes it stuck, and that hides it. */
+	}
+}
+
+static void carry_out_freed(struct actor *a, const struct engine *engine,
+	const struct engine_input *in, const struct action *action)
+{
+	struct report_event *e = &a->slots[action->slot].event;
+	int handle;
+
+	e->kind = REPORT_FREED;
+	e->at_usec = in->now_usec;
+	e->freed_bytes = action->freed_bytes;
+	e->latency_usec = action->latency_usec;
+	event_readings(e, engine, in);
+	report_event(e);
+	handle = kill_take_handle(a->killer, action->slot);
+	/* Reaped, but not exited (D state): nothing more is to be had from this mm. */
+	if (handle >= 0 && kill_mm_alive(handle)) {
+		a->slots[action->slot].id.handle_fd = handle;
+		actor_hide(a, &a->slots[action->slot].id);
+	} else {
+		fd_closep(&handle);
+	}
+	kill_release(a->killer, action->slot);
+}
+
+static void carry_out_stuck(struct actor *a, const struct engine *engine,
+	const struct engine_input *in, const struct action *action)
+{
+	struct slot_info *info = &a->slots[action->slot];
+
+	kill_explain(a->killer, action->slot, &info->event.blame);
+	info->event.kind = REPORT_STUCK;
+	info->event.at_usec = in->now_usec;
+	event_readings(&info->event, engine, in);
+	report_event(&info->event);
+	info->id.handle_fd = kill_take_handle(a->killer, action->slot);
+	actor_hide(a, &info->id);
+	kill_release(a->killer, action->slot);
+}
+
+static void carry_out_step(struct actor *a, const struct engine *engine,
+	const struct engine_input *in, const struct action *action, struct engine_outcome *ret)
+{
+	struct report_event e = {
+		.kind = REPORT_STEP, .dry_run = a->dry_run, .step = action->step
+	};
+	struct escalation_result r;
+
+	/* Those who die of a step must not be taken for alive, nor newcomers for protected. */
+	if (snapshot_refresh(&a->snapshot) < 0)
+		a->snapshot.count = 0;
+	escalation_take(&a->escalation, action->step, a->config, &a->snapshot, &r);
+	ret->acted = r.acted;
+	e.at_usec = now_usec();
+	e.error = r.error;
+	e.expected_bytes = r.bytes;
+	e.members = r.processes > 0 ? (uint32_t)r.processes : 0;
+	memcpy(e.cgroup, r.what, sizeof(e.cgroup));
+	event_readings(&e, engine, in);
+	if (r.acted || !a->step_said[action->step])
+		report_event(&e);
+	a->step_said[action->step] = true;
+}
+
+static void say_episode(struct actor *a, enum report_kind kind, const struct engine *engine,
+	const struct engine_input *in)
+{
+	struct report_event e = { .kind = kind, .dry_run = a->dry_run, .at_usec = in->now_usec };
+
+	event_readings(&e, engine, in);
+	e.available_before_bytes = engine->available_at_start_bytes;
+	e.freed_bytes = engine->freed_bytes;
+	e.victims = engine->victims;
+	e.latency_usec = sub_or_zero_u64(in->now_usec, engine->began_usec);
+	e.kernel_oom_kills = sub_or_zero_u64(in->mem->kernel_oom_kills, a->kernel_oom_kills);
+	report_event(&e);
+	if (kind == REPORT_EPISODE_BEGAN) {
+		a->kernel_oom_kills = in->mem->kernel_oom_kills;
+		memset(a->none_said, 0, sizeof(a->none_said));
+		memset(a->step_said, 0, sizeof(a->step_said));
+	}
+}
+
+void actor_carry_out(struct actor *a, const struct engine *engine, const struct engine_input *in,
+	const struct action *action, uint64_t detected_usec, uint64_t faults,
+	struct engine_outcome *ret)
+{
+	struct signal_context ctx = { .engine = engine,
+		.in = in,
+		.detected_usec = detected_usec,
+		.faults = faults,
+		.need_bytes = action->need.bytes };
+
+	ret->count = 0;
+	ret->hold_usec = 0;
+	ret->acted = false;
+	switch (action->kind) {
+	case ACTION_WAIT:
+		break;
+	case ACTION_CHOOSE:
+		carry_out_choose(a, action, &ctx, ret);
+		break;
+	case ACTION_UPGRADE:
+		carry_out_upgrade(a, action, &ctx);
+		break;
+	case ACTION_FREED:
+		carry_out_freed(a, engine, in, action);
+		break;
+	case ACTION_STUCK:
+		carry_out_stuck(a, engine, in, action);
+		break;
+	case ACTION_SPARE:
+		kill_release(a->killer, action->slot);
+		break;
+	case ACTION_STEP:
+		carry_out_step(a, engine, in, action, ret);
+		break;
+	case ACTION_BEGAN:
+		say_episode(a, REPORT_EPISODE_BEGAN, engine, in);
+		break;
+	case ACTION_RECOVERED:
+		say_episode(a, REPORT_RECOVERED, engine, in);
+		break;
+	}
+}
+
+void actor_observe(struct actor *a, const struct engine *e, struct engine_input *in)
+{
+	in->seen_count = 0;
+	for (uint32_t i = 0; i < e->victim_count; i++) {
+		struct engine_observation *o = &in->seen[in->seen_count].o;
+		struct kill_status s;
+
+		if (kill_observe(a->killer, e->victim[i].slot, facts_is_protected, &a->facts, &s) <
+			0)
+			continue;
+		in->seen[in->seen_count++].slot = e->victim[i].slot;
+		*o = (struct engine_observation){
+			.rss_bytes = s.rss_bytes,
+			.handle_valid = s.handle_valid,
+			.mm_gone = s.mm_gone,
+			.all_exited = s.all_exited,
+			.mm_visible = s.mm_visible,
+			.core_dumping = s.core_dumping,
+			.reaped = s.reap == REAP_DONE,
+		};
+	}
+}

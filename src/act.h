@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Carries out what the engine decides: the one caller of snapshot, victim and kill in an episode,
+ * and the one who reports on it. Apart from oomd.c so that the event loop and the start-up read on
+ * their own.
+ */
+#pragma once
+
+#include "config.h"
+#include "engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct actor;
+
+/*
+ * Opens and allocates all that an episode needs: tables for twice the tasks there are now, threads,
+ * fds. *ret_wake_fd is readable when a reaper has news (killer_new). 0 or -errno.
+ */
+int actor_new(const struct config *c, bool dry_run, struct actor **ret, int *ret_wake_fd);
+void actor_free(struct actor *a);
+
+/* Puts a reloaded configuration in force; the old one is not touched any more after this. */
+void actor_set_config(struct actor *a, const struct config *c);
+
+/* "kcmp", or "smaps" where that is missing: the evidence of shared mms to be had here. */
+const char *actor_evidence(const struct actor *a);
+/* "v2", "v1", "hybrid", "none". */
+const char *actor_cgroups(const struct actor *a);
+
+/* Looks at every group in flight; fills in->seen. Does not block. */
+void actor_observe(struct actor *a, const struct engine *e, struct engine_input *in);
+
+/* detected_usec: when the look that led here began; faults: survive_major_faults() of then. */
+void actor_carry_out(struct actor *a, const struct engine *e, const struct engine_input *in,
+	const struct action *action, uint64_t detected_usec, uint64_t faults,
+	struct engine_outcome *ret);
+
+/* Runs the path short of the signal, so that every page of it has been touched. 0 or -errno. */
+int actor_rehearse(struct actor *a, const struct meminfo *m);
+
+/* Between episodes: makes room in the table when it is filling up. */
+void actor_calm(struct actor *a);
+
+/* Prints who would be chosen now, with the reasons of all candidates. 0 or -errno. */
+int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f);

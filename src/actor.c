@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "actor.h"
+
+#include "util.h"
+
+#include <fcntl.h>
+
+/* A server starts with some hundred tasks; a fork bomb must still find room. */
+#define TABLE_MIN 4096
+
+static int thaw(void *ctx, pid_t pid)
+{
+	struct actor *a = ctx;
+
+	return cgroup_thaw(a->mounts, a->proc_fd, pid);
+}
+
+static void set_kill_ops(struct actor *a)
+{
+	a->ops = a->dry_run ? kill_ops_dry_run : kill_ops_real;
+	a->ops.ctx = a;
+	a->ops.cmp = a->facts.kcmp ? kill_kcmp : NULL;
+	a->ops.thaw = a->dry_run ? NULL : thaw;
+}
+
+static int allocate_tables(struct actor *a)
+{
+	uint32_t capacity = TABLE_MIN;
+	int r = snapshot_open(&a->snapshot, a->proc_fd, capacity);
+
+	if (r < 0)
+		return r;
+	r = snapshot_refresh(&a->snapshot);
+	if (r < 0)
+		return r;
+	while (capacity < 2 * (a->snapshot.count + a->snapshot.dropped))
+		capacity *= 2;
+	r = snapshot_reserve(&a->snapshot, capacity);
+	if (r < 0)
+		return r;
+	r = sharedmm_new(capacity, &a->sharedmm);
+	if (r < 0)
+		return r;
+	a->scratch = calloc(capacity, sizeof(*a->scratch));
+	a->choice = calloc(1, sizeof(*a->choice));
+	a->hidden = calloc(1, sizeof(*a->hidden));
+	a->pins_said = calloc(1, sizeof(*a->pins_said));
+	a->slots = calloc(KILL_SLOTS, sizeof(*a->slots));
+	return a->scratch && a->choice && a->hidden && a->pins_said && a->slots ? 0 : -ENOMEM;
+}
+
+static void actor_freep(struct actor **a)
+{
+	actor_free(*a);
+}
+
+int actor_new(const struct config *c, bool dry_run, struct actor **ret, int *ret_wake_fd)
+{
+	_cleanup_(actor_freep) struct actor *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->config = c;
+	a->dry_run = dry_run;
+	a->escalation.sysrq_fd = -EBADF;
+	a->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (a->proc_fd < 0)
+		return -errno;
+	r = allocate_tables(a);
+	if (r < 0)
+		return r;
+	r = cgroup_mounts_new(&a->mounts);
+	if (r < 0)
+		return r;
+	r = facts_open(&a->facts, c, &a->snapshot);
+	if (r < 0)
+		return r;
+	a->fns = facts_victim_fns(&a->facts);
+	set_kill_ops(a);
+	r = killer_new(&a->ops, &a->snapshot, &a->killer, ret_wake_fd);
+	if (r < 0)
+		return r;
+	escalation_open(&a->escalation, a->mounts, facts_is_protected, &a->facts, dry_run);
+	*ret = a;
+	a = NULL;
+	return 0;
+}
+
+static void close_handles(struct hidden_list *h)
+{
+	for (uint32_t i = 0; i < h->count; i++)
+		if (h->ids[i].handle_fd >= 0)
+			close(h->ids[i].handle_fd);
+	h->count = 0;
+}
+
+void actor_free(struct actor *a)
+{
+	if (!a)
+		return;
+	escalation_close(&a->escalation);
+	killer_free(a->killer);
+	facts_close(&a->facts);
+	cgroup_mounts_free(a->mounts);
+	sharedmm_free(a->sharedmm);
+	snapshot_close(&a->snapshot);
+	if (a->hidden)
+		close_handles(a->hidden);
+	fd_closep(&a->proc_fd);
+	free(a->slots);
+	free(a->pins_said);
+	free(a->hidden);
+	free(a->choice);
+	free(a->scratch);
+	free(a);
+}
+
+void actor_set_config(struct actor *a, const struct config *c)
+{
+	a->config = c;
+	a->facts.config = c;
+	/* Its candidates point at rules of the old one. */
+	a->choice->count = a->choice->candidate_count = 0;
+	/* Other rules may pin other mms, and that is worth saying again. */
+	a->pins_said->count = 0;
+}
+
+const char *actor_evidence(const struct actor *a)
+{
+	return a->facts.kcmp ? "kcmp" : "smaps";
+}
+
+const char *actor_cgroups(const struct actor *a)
+{
+	return cgroup_mounts_text(a->mounts);
+}
+
+void actor_calm(struct actor *a)
+{
+	uint32_t capacity = a->snapshot.capacity;
+	struct victim_scratch *scratch;
+	struct sharedmm *sm;
+
+	if (a->snapshot.count + a->snapshot.dropped <= capacity / 2)
+		return;
+	while (capacity < 2 * (a->snapshot.count + a->snapshot.dropped))
+		capacity *= 2;
+	scratch = calloc(capacity, sizeof(*scratch));
+	if (!scratch || sharedmm_new(capacity, &sm) < 0) {
+		free(scratch);
+		return; /* the old table still serves: the smallest are left out */
+	}
+	if (snapshot_reserve(&a->snapshot, capacity) < 0) {
+		free(scratch);
+		sharedmm_free(sm);
+		return;
+	}
+	free(a->scratch);
+	sharedmm_free(a->sharedmm);
+	a->scratch = scratch;
+	a->sharedmm = sm;
+}
+
+/* An mm that is gone, or whose members all are or have another one now, need not be hidden. */
+static void sweep_hidden(struct actor *a)
+{
+	for (uint32_t i = a->hidden->count; i-- > 0;) {
+		int handle = a->hidden->ids[i].handle_fd;
+
+		if (hidden_holds(a->hidden, i, &a->snapshot) &&
+			(handle < 0 || kill_mm_alive(handle)))
+			continue;
+		hidden_remove(a->hidden, i);
+		if (handle >= 0)
+			close(handle);
+	}
+}
+
+void actor_hide(struct actor *a, const struct mm_id *id)
+{
+	int replaced = hidden_add(a->hidden, id);
+
+	if (replaced >= 0)
+		close(replaced);
+}
+
+int actor_look_around(struct actor *a, const struct victim_need *need)
+{
+	int r = snapshot_refresh(&a->snapshot);
+
+	if (r < 0)
+		return r;
+	sweep_hidden(a);
+	r = sharedmm_classify(a->sharedmm, &a->snapshot, a->facts.self);
+	if (r < 0)
+		return r;
+	victim_choose(&a->snapshot, a->sharedmm, a->config, a->hidden, need, &a->fns, a->scratch,
+		a->choice);
+	return 0;
+}
+
+int actor_rehearse(struct actor *a, const struct meminfo *m)
+{
+	/* A need that one victim hardly covers makes the choice look at many. */
+	struct victim_need need = {
+		.bytes = m->total_bytes / 2,
+		.alone_bytes = m->total_bytes / 2,
+		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
+	};
+	int r = actor_look_around(a, &need);
+
+	return r < 0 ? r : killer_rehearse(a->killer);
+}
+
+int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f)
+{
+	struct victim_need need = {
+		.bytes = verdict_need_bytes(a->config, m),
+		.alone_bytes = verdict_need_bytes(a->config, m),
+		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
+		.explain = true,
+	};
+	int r = actor_look_around(a, &need);
+
+	if (r < 0)
+		return r;
+	report_choice(f, &a->snapshot, a->sharedmm, a->choice, &need);
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The actor's inside: actor.c makes and keeps it, act.c carries actions out with it. Nobody else
+ * includes this.
+ */
+#pragma once
+
+#include "act.h"
+#include "cgroup.h"
+#include "escalate.h"
+#include "facts.h"
+#include "kill.h"
+#include "report.h"
+#include "sharedmm.h"
+#include "snapshot.h"
+#include "victim.h"
+
+/* What is remembered of a slot for the report, and to hide its mm. */
+struct slot_info {
+	struct mm_id id;
+	struct report_event event; /* victim, comm, uid, cgroup, members, evidence, adj, expected */
+};
+
+struct actor {
+	const struct config *config;
+	bool dry_run;
+	int proc_fd;
+	struct snapshot snapshot;
+	struct sharedmm *sharedmm;
+	struct victim_scratch *scratch;
+	struct choice *choice;
+	struct hidden_list *hidden;
+	struct hidden_list *pins_said; /* pinned mms that were reported already */
+	struct facts facts;
+	struct cgroup_mounts *mounts;
+	struct kill_ops ops;
+	struct killer *killer;
+	struct victim_fns fns;
+	struct escalation escalation;
+	struct slot_info *slots;              /* KILL_SLOTS */
+	bool none_said[VICTIM_ALL_DYING + 1]; /* once an episode */
+	bool step_said[LADDER_FINAL + 1];
+	uint64_t kernel_oom_kills;
+};
+
+/* A fresh snapshot, its groups, and the choice for need in a->choice. 0 or -errno. */
+int actor_look_around(struct actor *a, const struct victim_need *need);
+/* Puts an mm on the hidden list, which takes its handle over. */
+void actor_hide(struct actor *a, const struct mm_id *id);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "escalate.h"
+
+#include "util.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <time.h>
+
+/* The largest tasks whose cgroups are considered; the memory is there if it is anywhere. */
+#define CGROUP_TASKS_MAX 16
+/* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
+#define SYNC_WAIT_MSEC 1500
+
+void escalation_open(struct escalation *e, const struct cgroup_mounts *mounts,
+	kill_protected_fn *is_protected, void *ctx, bool dry_run)
+{
+	*e = (struct escalation){
+		.mounts = mounts,
+		.is_protected = is_protected,
+		.ctx = ctx,
+		.dry_run = dry_run,
+		.sysrq_fd = -EBADF,
+	};
+	if (dry_run)
+		return;
+	e->sysrq_fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	if (e->sysrq_fd < 0)
+		e->sysrq_fd = -errno;
+}
+
+void escalation_close(struct escalation *e)
+{
+	fd_closep(&e->sysrq_fd);
+	e->sysrq_fd = -EBADF;
+}
+
+static int sysrq(const struct escalation *e, char key)
+{
+	if (e->sysrq_fd < 0)
+		return e->sysrq_fd;
+	return pwrite(e->sysrq_fd, &key, 1, 0) == 1 ? 0 : -errno;
+}
+
+/* Who in a cgroup forbids that all of it dies. */
+struct cgroup_check {
+	const struct escalation *e;
+	const struct snapshot *s;
+	bool forbidden;
+};
+
+static bool check_process(void *ctx, pid_t pid)
+{
+	struct cgroup_check *c = ctx;
+	const struct task *t = snapshot_find(c->s, pid);
+
+	/* One that we do not know was born since: it is as young as its cgroup's trouble. */
+	if (t && c->e->is_protected(c->e->ctx, t))
+		c->forbidden = true;
+	return !c->forbidden;
+}
+
+static bool may_kill_cgroup(const struct escalation *e, const struct snapshot *s, const char *path)
+{
+	struct cgroup_check c = { .e = e, .s = s };
+
+	return cgroup_each_process(e->mounts, path, check_process, &c) == 0 && !c.forbidden;
+}
+
+static uint64_t task_bytes(const struct task *t)
+{
+	return t->flags & (TASK_KTHREAD | TASK_NO_MM) ? 0 : t->mem.anon_bytes + t->mem.swap_bytes;
+}
+
+/* The index of the largest task below the limit; ties go by index, so that each is seen once. */
+static uint32_t next_largest(const struct snapshot *s, uint64_t limit_bytes, uint32_t after)
+{
+	uint32_t best = UINT32_MAX;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint64_t b = task_bytes(&s->tasks[i]);
+
+		if (b == 0 || b > limit_bytes || (b == limit_bytes && i <= after))
+			continue;
+		if (best == UINT32_MAX || b > task_bytes(&s->tasks[best]))
+			best = i;
+	}
+	return best;
+}
+
+/* Kills the cgroup with the most memory that holds nobody who is protected. */
+static void kill_largest_cgroup(
+	struct escalation *e, const struct snapshot *s, struct escalation_result *ret)
+{
+	char path[sizeof(ret->what)];
+	uint64_t limit = UINT64_MAX;
+	uint32_t at = UINT32_MAX;
+
+	for (int n = 0; n < CGROUP_TASKS_MAX; n++) {
+		uint64_t bytes;
+
+		at = next_largest(s, limit, at);
+		if (at == UINT32_MAX)
+			break;
+		limit = task_bytes(&s->tasks[at]);
+		if (snapshot_read_cgroup(s, s->tasks[at].id.pid, path, sizeof(path)) < 0 ||
+			strcmp(path, "/") == 0 || cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
+			continue;
+		if (bytes <= ret->bytes || !may_kill_cgroup(e, s, path))
+			continue;
+		ret->bytes = bytes;
+		memcpy(ret->what, path, sizeof(path));
+	}
+	if (ret->bytes == 0) {
+		ret->error = -ENOENT;
+		return;
+	}
+	ret->processes = e->dry_run ? 0 : cgroup_kill(e->mounts, ret->what);
+	if (ret->processes < 0)
+		ret->error = ret->processes;
+	else
+		ret->acted = true;
+}
+
+/* It inherits our -1000, which is ours alone. */
+static void make_killable(pid_t pid)
+{
+	char path[48];
+	_cleanup_(fd_closep) int fd = -EBADF;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "0", 1) != 1)
+		return; /* it has exited already */
+}
+
+static int run_program(const char *path)
+{
+	char *const argv[] = { (char *)path, NULL };
+	struct sigaction reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+	posix_spawnattr_t attr;
+	sigset_t none;
+	pid_t pid;
+	int r;
+
+	sigaction(SIGCHLD, &reap, NULL);
+	sigemptyset(&none);
+	if (posix_spawnattr_init(&attr) != 0)
+		return -ENOMEM;
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	r = posix_spawn(&pid, path, NULL, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	if (r == 0)
+		make_killable(pid);
+	return -r;
+}
+
+static int reboot_machine(struct escalation *e)
+{
+	struct timespec wait = { .tv_sec = SYNC_WAIT_MSEC / 1000,
+		.tv_nsec = SYNC_WAIT_MSEC % 1000 * 1000000L };
+	int r;
+
+	sysrq(e, 's');
+	nanosleep(&wait, NULL);
+	r = sysrq(e, 'b');
+	/* Without a sysrq trigger the plain call serves as well. */
+	if (reboot(RB_AUTOBOOT) < 0 && r < 0)
+		return -errno;
+	return 0;
+}
+
+static int take_final(struct escalation *e, const struct config *c, struct escalation_result *ret)
+{
+	switch (c->final) {
+	case FINAL_NONE:
+		return -ENOENT;
+	case FINAL_REBOOT:
+		return reboot_machine(e);
+	case FINAL_PANIC:
+		return sysrq(e, 'c');
+	case FINAL_EXEC:
+		strncpy(ret->what, c->final_path, sizeof(ret->what) - 1);
+		return run_program(c->final_path);
+	}
+	return -EINVAL;
+}
+
+void escalation_take(struct escalation *e, enum ladder_step step, const struct config *c,
+	const struct snapshot *s, struct escalation_result *ret)
+{
+	*ret = (struct escalation_result){ 0 };
+	switch (step) {
+	case LADDER_AVOIDED:
+		ret->acted = true;
+		return;
+	case LADDER_CGROUP:
+		kill_largest_cgroup(e, s, ret);
+		return;
+	case LADDER_KERNEL:
+		ret->error = e->dry_run ? 0 : sysrq(e, 'f');
+		break;
+	case LADDER_FINAL:
+		ret->error = e->dry_run ? 0 : take_final(e, c, ret);
+		break;
+	}
+	ret->acted = ret->error == 0;
+}

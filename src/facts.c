@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "facts.h"
+
+#include "kill.h"
+#include "util.h"
+
+/* Longest waits for facts that need the target's mmap lock. */
+#define CMDLINE_WAIT_USEC (20 * USEC_PER_MSEC)
+#define SHMEM_WAIT_USEC   (50 * USEC_PER_MSEC)
+#define SMAPS_WAIT_USEC   (50 * USEC_PER_MSEC)
+
+static void read_detail(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret)
+{
+	struct facts *f = ctx;
+
+	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
+	if (snapshot_read_exe(f->snapshot, t->id.pid, ret->exe, sizeof(ret->exe)) < 0)
+		ret->exe[0] = '\0';
+	if (snapshot_read_cgroup(f->snapshot, t->id.pid, ret->cgroup, sizeof(ret->cgroup)) < 0)
+		ret->cgroup[0] = '\0';
+	if (want_cmdline &&
+		probe_cmdline(f->probe, t->mm_tid, CMDLINE_WAIT_USEC, ret->cmdline,
+			sizeof(ret->cmdline)) < 0)
+		ret->cmdline[0] = '\0';
+}
+
+static int read_shmem(void *ctx, const struct task *t, struct victim_shmem *ret)
+{
+	struct facts *f = ctx;
+	struct probe_shmem s;
+	int r = probe_shmem(f->probe, t->mm_tid, SHMEM_WAIT_USEC, &s);
+
+	if (r < 0)
+		return r;
+	ret->private_bytes = s.private_bytes;
+	ret->pss_bytes = s.pss_bytes;
+	return 0;
+}
+
+static int compare_smaps(void *ctx, const struct task *x, const struct task *y)
+{
+	struct facts *f = ctx;
+	int r = probe_same_mm(f->probe, x->mm_tid, y->mm_tid, SMAPS_WAIT_USEC);
+
+	return r < 0 ? r : r == 1 ? 0 : 3;
+}
+
+bool facts_is_protected(void *ctx, const struct task *t)
+{
+	struct facts *f = ctx;
+	struct task_detail d;
+
+	if (t->id.pid <= 1 || t->id.pid == f->self || t->oom_score_adj == -1000 ||
+		(t->flags & TASK_KTHREAD))
+		return true;
+	read_detail(f, t, true, &d);
+	for (uint32_t i = 0; i < f->config->rule_count; i++)
+		if (f->config->rules[i].action == RULE_PROTECT &&
+			victim_rule_matches(&f->config->rules[i], t, &d))
+			return true;
+	return false;
+}
+
+int facts_open(struct facts *f, const struct config *c, struct snapshot *s)
+{
+	struct task me;
+
+	*f = (struct facts){ .config = c, .snapshot = s, .self = getpid() };
+	f->kcmp = snapshot_read_task(s, f->self, &me) == 0 && kill_kcmp(NULL, &me, &me) == 0;
+	return probe_open(s->proc_fd, &f->probe);
+}
+
+void facts_close(struct facts *f)
+{
+	probe_close(f->probe);
+	f->probe = NULL;
+}
+
+struct victim_fns facts_victim_fns(struct facts *f)
+{
+	return (struct victim_fns){
+		.ctx = f,
+		.cmp = f->kcmp ? kill_kcmp : compare_smaps,
+		.evidence = f->kcmp ? MM_EVIDENCE_KCMP : MM_EVIDENCE_SMAPS,
+		.detail = read_detail,
+		.shmem = read_shmem,
+	};
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The functions that the pure modules are handed: what is read of a task on demand, how two mms are
+ * compared, and who may never be signalled.
+ */
+#pragma once
+
+#include "config.h"
+#include "probe.h"
+#include "snapshot.h"
+#include "victim.h"
+
+struct facts {
+	const struct config *config;
+	struct snapshot *snapshot; /* borrowed: for its reader, not its rows */
+	struct probe *probe;       /* owned */
+	pid_t self;
+	bool kcmp; /* else smaps is the evidence */
+};
+
+/* Starts the probe threads and finds out whether kcmp is to be had. 0 or -errno. */
+int facts_open(struct facts *f, const struct config *c, struct snapshot *s);
+void facts_close(struct facts *f);
+
+struct victim_fns facts_victim_fns(struct facts *f);
+
+/* kill_protected_fn; ctx is struct facts. Pid 1, the daemon, kernel threads, oom_score_adj -1000
+ * and what a protect rule matches. */
+bool facts_is_protected(void *ctx, const struct task *t);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "options.h"
+
+#include "build-config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void usage(FILE *f)
+{
+	fputs("oomfwd - keeps a machine going when its memory runs out\n"
+	      "\n"
+	      "Usage: oomfwd [OPTION...]\n"
+	      "\n"
+	      "  -c, --config FILE   read FILE (and FILE.d/*.conf) instead of " OOMFWD_CONFIG_PATH
+	      "\n"
+	      "      --check-config  say what is wrong in the configuration, then exit: 0 "
+	      "correct,\n"
+	      "                      1 not\n"
+	      "  -n, --dry-run       do everything but signal: say who would have been killed\n"
+	      "      --once          look once, see an episode to its end if there is one, then "
+	      "exit;\n"
+	      "                      with --dry-run: print who would be chosen now, and why\n"
+	      "  -v, --verbose       say more\n"
+	      "  -V, --version       print the version\n"
+	      "  -h, --help          print this\n"
+	      "\n"
+	      "Runs in the foreground and logs to standard error. SIGHUP reloads the "
+	      "configuration.\n",
+		f);
+}
+
+int options_parse(int argc, char **argv, struct options *ret)
+{
+	enum { OPT_CHECK = 256, OPT_ONCE };
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, OPT_CHECK },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:nvVh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ret->config_path = optarg;
+			break;
+		case OPT_CHECK:
+			ret->check_config = true;
+			break;
+		case 'n':
+			ret->dry_run = true;
+			break;
+		case OPT_ONCE:
+			ret->once = true;
+			break;
+		case 'v':
+			ret->verbose = true;
+			break;
+		case 'V':
+			puts("oomfwd " OOMFWD_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs("Try 'oomfwd --help'.\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "oomfwd: unexpected argument '%s'\nTry 'oomfwd --help'.\n",
+			argv[optind]);
+		return 2;
+	}
+	return -1;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line. Apart from oomd.c because it shares nothing with the event loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct options {
+	const char *config_path; /* NULL: the default */
+	bool dry_run, once, verbose, check_config;
+};
+
+/* Returns -1 to go on, else the exit status: what was asked for has been printed, or what is wrong
+ * has been said on standard error. */
+int options_parse(int argc, char **argv, struct options *ret);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What keeps the daemon itself going when memory is gone: resident pages, a heap that does not
+ * grow, priority, limits, and a word to the service manager that never waits for it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum survive_lack {
+	LACK_MLOCK = 1 << 0,    /* pages may be evicted */
+	LACK_ADJ = 1 << 1,      /* the kernel may choose us */
+	LACK_PRIORITY = 1 << 2, /* we may have to wait for a CPU */
+	LACK_FDS = 1 << 3,      /* few victims in one go */
+};
+
+/* Before any allocation that matters: one arena, no trimming, a reserve of freed heap. */
+void survive_prepare_heap(void);
+
+/* Returns a set of enum survive_lack: what could not be had, which costs safety but not function.
+ * Call after threads and tables exist: everything mapped then becomes resident. */
+unsigned survive_entrench(void);
+
+/* Major page faults of the whole process so far. */
+uint64_t survive_major_faults(void);
+
+/*
+ * Sends a state ("READY=1", "WATCHDOG=1", ...) to the service manager. Unlike sd_notify(3) it never
+ * blocks: pid 1 may itself be waiting for memory that we are to free. 1 sent, 0 no service manager,
+ * or -errno.
+ */
+int survive_notify(const char *state);

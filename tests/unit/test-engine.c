@@ -1,0 +1,721 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine against a small world with a clock of its own: memory, hogs that behave in known ways,
+ * and a chooser that takes the largest first. Every run holds the same invariants (see world_run).
+ */
+#include "engine.h"
+#include "util.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HOGS_MAX 100
+#define MS       USEC_PER_MSEC
+
+struct hog {
+	uint64_t rss, growth; /* bytes, bytes a second */
+	uint64_t dies_after;  /* µs from SIGKILL to mm gone; USEC_NEVER: never */
+	uint64_t term_after;  /* the same for SIGTERM */
+	uint64_t reap_after;  /* µs from SIGKILL to reaped though it lives on (D state) */
+	uint64_t trickle;     /* bytes a second it gives back after SIGKILL: slow teardown */
+	bool avoided, blind;  /* blind: no mm handle */
+	/* state */
+	bool hidden, gone, reaped;
+	int sig;
+	uint64_t sig_usec, kill_usec;
+};
+
+struct world {
+	struct config config;
+	struct engine engine;
+	struct engine_input in;
+	struct engine_outcome outcome;
+	struct action action;
+	struct meminfo mem;
+	uint64_t now, used_elsewhere;
+	uint32_t hogs;
+	struct hog hog[HOGS_MAX];
+	/* what happened */
+	uint32_t chosen, kills, terms, upgrades, freed, stuck, spared, began, recovered;
+	uint32_t steps[4], looks;
+	enum victim_result none_result; /* what choose says when nobody is eligible */
+	bool dry_run;
+	uint64_t longest_wait;
+};
+
+static void world_init(struct world *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->config = (struct config){
+		.warn = { { AMOUNT_PERMILLE, 100 }, { AMOUNT_PERMILLE, 100 }, { false } },
+		.kill = { { AMOUNT_PERMILLE, 50 }, { AMOUNT_PERMILLE, 50 }, { false } },
+		.pressure_guard = { AMOUNT_PERMILLE, 300 },
+		.victim_timeout_usec = 1000 * MS,
+		.victim_cap_usec = 10000 * MS,
+		.term_grace_usec = 10000 * MS,
+		.step_timeout_usec = 2000 * MS,
+		.max_sleep_usec = 10000 * MS,
+		.ladder = { LADDER_AVOIDED, LADDER_CGROUP, LADDER_KERNEL, LADDER_FINAL },
+		.ladder_count = 3,
+	};
+	w->now = 1000 * MS;
+	w->mem.total_bytes = GIB;
+	w->none_result = VICTIM_NONE;
+	engine_init(&w->engine, &w->config);
+}
+
+static struct hog *world_hog(struct world *w, uint64_t mib, uint64_t mib_per_sec)
+{
+	struct hog *h = &w->hog[w->hogs++];
+
+	*h = (struct hog){ .rss = mib * MIB,
+		.growth = mib_per_sec * MIB,
+		.dies_after = 30 * MS,
+		.term_after = 30 * MS,
+		.reap_after = USEC_NEVER };
+	return h;
+}
+
+static uint64_t world_held(const struct world *w)
+{
+	uint64_t sum = w->used_elsewhere;
+
+	for (uint32_t i = 0; i < w->hogs; i++)
+		sum += w->hog[i].rss;
+	return sum;
+}
+
+static void hog_advance(struct hog *h, uint64_t from, uint64_t to)
+{
+	uint64_t span = to - from;
+
+	if (h->gone)
+		return;
+	if (h->sig != SIGKILL)
+		h->rss += mul_div_u64(h->growth, span, USEC_PER_SEC);
+	else
+		h->rss = sub_or_zero_u64(h->rss, mul_div_u64(h->trickle, span, USEC_PER_SEC));
+	if (h->sig == SIGKILL && h->reap_after != USEC_NEVER &&
+		to >= h->kill_usec + h->reap_after) {
+		h->reaped = true;
+		h->rss = 0;
+	}
+	if ((h->sig == SIGKILL && h->dies_after != USEC_NEVER &&
+		    to >= h->kill_usec + h->dies_after) ||
+		(h->sig == SIGTERM && h->term_after != USEC_NEVER &&
+			to >= h->sig_usec + h->term_after)) {
+		h->gone = true;
+		h->rss = 0;
+	}
+}
+
+/* Time passes, in small steps so that growth and deaths interleave. */
+static void world_advance(struct world *w, uint64_t to)
+{
+	while (w->now < to) {
+		uint64_t next = min_u64(to, w->now + MS);
+
+		for (uint32_t i = 0; i < w->hogs; i++)
+			hog_advance(&w->hog[i], w->now, next);
+		w->now = next;
+	}
+}
+
+static void world_sense(struct world *w)
+{
+	uint64_t held = world_held(w), growth = 0;
+
+	w->mem.available_bytes = sub_or_zero_u64(w->mem.total_bytes, held);
+	for (uint32_t i = 0; i < w->hogs; i++)
+		if (!w->hog[i].gone && w->hog[i].sig != SIGKILL)
+			growth += w->hog[i].growth;
+	w->in.mem = &w->mem;
+	w->in.now_usec = w->now;
+	w->in.growth_bytes_per_sec = growth;
+	w->in.fastest_bytes_per_sec = 2 * GIB;
+	w->in.seen_count = 0;
+	for (uint32_t i = 0; i < w->engine.victim_count; i++) {
+		const struct hog *h = &w->hog[w->engine.victim[i].slot];
+		uint32_t n = w->in.seen_count++;
+
+		w->in.seen[n].slot = w->engine.victim[i].slot;
+		w->in.seen[n].o = (struct engine_observation){
+			.rss_bytes = h->gone ? 0 : h->rss,
+			.handle_valid = !h->blind,
+			.mm_gone = h->gone && !h->blind,
+			.all_exited = h->gone,
+			.mm_visible = !h->gone,
+			.reaped = h->reaped,
+		};
+	}
+}
+
+static struct hog *largest(struct world *w, bool avoided_too)
+{
+	struct hog *best = NULL;
+
+	for (uint32_t i = 0; i < w->hogs; i++) {
+		struct hog *h = &w->hog[i];
+
+		if (h->gone || h->hidden || h->sig || (h->avoided && !avoided_too))
+			continue;
+		if (!best || h->rss > best->rss)
+			best = h;
+	}
+	return best;
+}
+
+static void world_signal(struct world *w, struct hog *h, int sig)
+{
+	if (h->sig == 0)
+		h->sig_usec = w->now;
+	h->sig = sig;
+	if (sig == SIGKILL)
+		h->kill_usec = w->now;
+}
+
+static void world_choose(struct world *w)
+{
+	uint64_t sum = 0;
+	struct hog *h;
+
+	w->outcome.count = 0;
+	w->outcome.hold_usec = 0;
+	w->outcome.result = w->none_result;
+	assert_true(w->action.need.bytes >= w->action.need.alone_bytes);
+	assert_true(w->action.need.alone_bytes >= 1);
+	while (sum < w->action.need.bytes &&
+		(h = largest(w, w->action.need.avoided_eligible)) != NULL) {
+		uint32_t n = w->outcome.count++;
+
+		w->outcome.slots[n] = (int)(h - w->hog);
+		w->outcome.expected_bytes[n] = h->rss;
+		w->outcome.shmem_bytes[n] = 0;
+		sum += h->rss;
+		w->outcome.result = VICTIM_CHOSEN;
+		world_signal(w, h, w->action.sig);
+		w->chosen++;
+		if (w->action.sig == SIGKILL)
+			w->kills++;
+		else
+			w->terms++;
+		if (n == 0 && h->rss >= w->action.need.alone_bytes)
+			break;
+	}
+}
+
+static void world_carry_out(struct world *w)
+{
+	w->outcome.acted = false;
+	switch (w->action.kind) {
+	case ACTION_WAIT:
+		break;
+	case ACTION_CHOOSE:
+		world_choose(w);
+		break;
+	case ACTION_UPGRADE:
+		for (uint32_t i = 0; i < w->action.slot_count; i++)
+			world_signal(w, &w->hog[w->action.slots[i]], SIGKILL);
+		w->upgrades += w->action.slot_count;
+		break;
+	case ACTION_FREED:
+		w->freed++;
+		break;
+	case ACTION_STUCK:
+		w->hog[w->action.slot].hidden = true;
+		w->stuck++;
+		break;
+	case ACTION_SPARE:
+		w->spared++;
+		break;
+	case ACTION_STEP:
+		w->steps[w->action.step]++;
+		w->outcome.acted = w->action.step != LADDER_CGROUP;
+		break;
+	case ACTION_BEGAN:
+		w->began++;
+		break;
+	case ACTION_RECOVERED:
+		w->recovered++;
+		break;
+	}
+}
+
+/* Promise 1: nothing in flight is older than its deadlines allow, and no wait is without end. */
+static void world_check(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->engine.victim_count; i++) {
+		const struct engine_victim *v = &w->engine.victim[i];
+		const struct hog *h = &w->hog[v->slot];
+
+		if (v->kill.sig != SIGKILL)
+			continue;
+		assert_true(w->now < v->kill.signalled_usec + w->config.victim_cap_usec);
+		if (h->trickle == 0 && h->reap_after == USEC_NEVER && !h->gone)
+			assert_true(w->now < h->kill_usec + w->config.victim_timeout_usec);
+	}
+}
+
+/* One look: steps until the engine waits. Returns its deadline. */
+static uint64_t world_look(struct world *w)
+{
+	w->looks++;
+	w->in.outcome = NULL;
+	for (int i = 0; i < 400; i++) {
+		world_sense(w);
+		engine_step(&w->engine, &w->in, &w->action);
+		if (w->action.kind == ACTION_WAIT) {
+			assert_true(w->action.deadline_usec > w->now);
+			assert_true(w->action.deadline_usec <= w->now + w->config.max_sleep_usec);
+			world_check(w);
+			return w->action.deadline_usec;
+		}
+		world_carry_out(w);
+		w->in.outcome = &w->outcome;
+	}
+	fail_msg("the engine never comes to wait");
+	return 0;
+}
+
+static void world_run(struct world *w, uint64_t usec)
+{
+	uint64_t end = w->now + usec;
+
+	while (w->now < end) {
+		uint64_t deadline = world_look(w);
+
+		w->longest_wait = max_u64(w->longest_wait, deadline - w->now);
+		world_advance(w, min_u64(deadline, end));
+	}
+	world_look(w);
+}
+
+static void plenty_of_memory_waits_long_and_does_nothing(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.mem.total_bytes = 64 * GIB;
+	world_hog(&w, 100, 0);
+	world_run(&w, 60 * USEC_PER_SEC);
+	assert_int_equal(w.began, 0);
+	assert_int_equal(w.chosen, 0);
+	assert_true(w.looks <= 8);
+	assert_int_equal(w.longest_wait, w.config.max_sleep_usec);
+}
+
+static void a_plain_hog_is_asked_first_and_alone(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 700, 50);
+	world_hog(&w, 20, 0);
+	world_run(&w, 8 * USEC_PER_SEC);
+	assert_int_equal(w.terms, 1);
+	assert_int_equal(w.kills + w.upgrades, 0);
+	assert_true(w.hog[0].gone);
+	assert_false(w.hog[1].gone);
+	assert_int_equal(w.began, 1);
+	assert_int_equal(w.recovered, 1);
+	assert_false(w.engine.in_episode);
+}
+
+static void who_ignores_sigterm_is_killed_at_the_kill_level(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 850, 50)->term_after = USEC_NEVER;
+	world_run(&w, 5 * USEC_PER_SEC);
+	assert_int_equal(w.terms, 1);
+	assert_int_equal(w.upgrades, 1);
+	assert_true(w.hog[0].gone);
+	/* On the way from the warn to the kill level, long before the grace is over. */
+	assert_in_range(w.hog[0].kill_usec - w.hog[0].sig_usec, 100 * MS, 2000 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void who_ignores_sigterm_is_killed_when_its_grace_ends(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	/* Between the levels, and staying there. */
+	world_hog(&w, 950, 0)->term_after = USEC_NEVER;
+	world_run(&w, 12 * USEC_PER_SEC);
+	assert_int_equal(w.upgrades, 1);
+	assert_in_range(w.hog[0].kill_usec - w.hog[0].sig_usec, w.config.term_grace_usec,
+		w.config.term_grace_usec + 60 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void who_is_slow_to_go_is_spared_when_memory_came_back_otherwise(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 600, 0)->term_after = USEC_NEVER;
+	w.used_elsewhere = 330 * MIB;
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.terms, 1);
+	w.used_elsewhere = 0;
+	world_run(&w, 15 * USEC_PER_SEC);
+	assert_int_equal(w.upgrades, 0);
+	assert_int_equal(w.spared, 1);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void a_stuck_victim_is_hidden_and_the_next_is_chosen_in_time(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 500, 0)->dies_after = USEC_NEVER;
+	world_hog(&w, 480, 0);
+	world_run(&w, 3 * USEC_PER_SEC);
+	assert_int_equal(w.kills, 2);
+	assert_int_equal(w.stuck, 1);
+	assert_true(w.hog[0].hidden);
+	assert_true(w.hog[1].gone);
+	assert_in_range(w.hog[1].kill_usec - w.hog[0].kill_usec, w.config.victim_timeout_usec,
+		w.config.victim_timeout_usec + 20 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void a_victim_in_d_state_counts_as_freed_once_reaped(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	h = world_hog(&w, 500, 0);
+	h->dies_after = USEC_NEVER;
+	h->reap_after = 40 * MS;
+	world_hog(&w, 480, 0);
+	world_run(&w, 3 * USEC_PER_SEC);
+	assert_int_equal(w.freed, 1);
+	assert_int_equal(w.stuck, 0);
+	assert_false(w.hog[1].gone);
+	assert_int_equal(w.hog[1].sig, 0);
+}
+
+static void slow_teardown_is_waited_for_while_it_progresses(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	h = world_hog(&w, 900, 0);
+	h->dies_after = 5000 * MS;
+	h->trickle = 20 * MIB;
+	world_hog(&w, 100, 0);
+	world_run(&w, 8 * USEC_PER_SEC);
+	assert_int_equal(w.stuck, 0);
+	assert_int_equal(w.freed, 1);
+	assert_int_equal(w.hog[1].sig, 0);
+}
+
+static void progress_without_end_is_cut_at_the_cap(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	h = world_hog(&w, 990, 0);
+	h->dies_after = USEC_NEVER;
+	h->trickle = MIB;
+	h->trickle /= 4;
+	world_run(&w, 12 * USEC_PER_SEC);
+	assert_int_equal(w.stuck, 1);
+}
+
+static void no_second_victim_while_the_first_suffices(void **state)
+{
+	struct world w;
+
+	/* Promise 4: 900 ms until it is gone, and not one more is signalled meanwhile. */
+	world_init(&w);
+	world_hog(&w, 500, 0)->dies_after = 900 * MS;
+	for (int i = 0; i < 10; i++)
+		world_hog(&w, 48, 0);
+	world_run(&w, 3 * USEC_PER_SEC);
+	assert_int_equal(w.chosen, 1);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void sixty_small_hogs_lose_the_race(void **state)
+{
+	struct world w;
+	uint64_t lowest = UINT64_MAX, end;
+	uint32_t alive = 0;
+
+	/* 60 of 10 MiB growing at 10 MiB/s each; each death takes 50 ms. */
+	world_init(&w);
+	for (int i = 0; i < 60; i++)
+		world_hog(&w, 10, 10)->dies_after = 50 * MS;
+	for (int i = 0; i < 60; i++)
+		w.hog[i].term_after = USEC_NEVER;
+	end = w.now + 6 * USEC_PER_SEC;
+	while (w.now < end) {
+		uint64_t deadline = world_look(&w);
+
+		lowest = min_u64(lowest, w.mem.available_bytes);
+		world_advance(&w, min_u64(deadline, end));
+	}
+	for (int i = 0; i < 60; i++)
+		alive += w.hog[i].sig == 0;
+	assert_true(lowest > 0);
+	assert_int_equal(w.stuck, 0);
+	/* Nor does it end in a massacre: some of them have room to live. */
+	assert_true(alive > 0);
+}
+
+static void a_fresh_set_covers_growth_but_one_that_suffices_alone_stays_alone(void **state)
+{
+	struct world w;
+
+	/* 300 MiB/s for 200 ms are 60 MiB more than the deficit; the hog that grows gives 400. */
+	world_init(&w);
+	world_hog(&w, 980, 300);
+	world_hog(&w, 20, 0);
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.chosen, 1);
+	assert_int_equal(w.hog[1].sig, 0);
+}
+
+static void with_nobody_left_the_ladder_is_climbed_step_by_step(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	world_run(&w, 60 * MS);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 1);
+	assert_int_equal(w.steps[LADDER_CGROUP], 1);
+	assert_int_equal(w.steps[LADDER_KERNEL], 1);
+	assert_int_equal(w.steps[LADDER_FINAL], 0);
+	/* The step that did something gets its time before the ladder begins anew. */
+	world_run(&w, 1900 * MS);
+	assert_int_equal(w.steps[LADDER_KERNEL], 1);
+	world_run(&w, 6000 * MS);
+	assert_in_range(w.steps[LADDER_KERNEL], 2, 4);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 1);
+}
+
+static void the_avoided_die_before_the_ladder_goes_on(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 990, 0)->avoided = true;
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 1);
+	assert_int_equal(w.steps[LADDER_KERNEL], 0);
+	assert_true(w.hog[0].gone);
+	assert_int_equal(w.recovered, 1);
+	assert_false(w.engine.avoided_eligible);
+}
+
+static void the_final_action_comes_last_and_only_if_there_is_one(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.config.ladder_count = 4;
+	w.config.final = FINAL_REBOOT;
+	w.used_elsewhere = 1000 * MIB;
+	world_run(&w, 3 * USEC_PER_SEC);
+	assert_int_equal(w.steps[LADDER_FINAL], 1);
+}
+
+static void memory_held_by_no_process_is_no_reason_to_massacre(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.none_result = VICTIM_HOPELESS;
+	w.used_elsewhere = 1000 * MIB;
+	world_run(&w, 10 * USEC_PER_SEC);
+	assert_int_equal(w.steps[LADDER_CGROUP] + w.steps[LADDER_KERNEL], 0);
+	/* Looks go on, but not in a frenzy. */
+	assert_in_range(w.looks, 10, 80);
+}
+
+static void the_warn_level_never_climbs_the_ladder(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 950 * MIB;
+	world_run(&w, 10 * USEC_PER_SEC);
+	assert_int_equal(w.steps[0] + w.steps[1] + w.steps[2] + w.steps[3], 0);
+}
+
+static void others_victims_get_their_time_then_the_ladder_goes_on(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.none_result = VICTIM_ALL_DYING;
+	w.used_elsewhere = 1000 * MIB;
+	world_run(&w, 950 * MS);
+	assert_int_equal(w.steps[LADDER_KERNEL], 0);
+	world_run(&w, 200 * MS);
+	assert_int_equal(w.steps[LADDER_KERNEL], 1);
+}
+
+static void swap_that_is_free_keeps_the_level_away(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	w.mem.swap_total_bytes = GIB;
+	w.mem.swap_free_bytes = GIB / 2;
+	world_hog(&w, 10, 0);
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.began, 0);
+	w.mem.swap_free_bytes = GIB / 50;
+	world_run(&w, 100 * MS);
+	assert_int_equal(w.kills, 1);
+}
+
+static void pressure_kills_one_at_a_time_and_only_below_the_guard(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 400, 0);
+	world_hog(&w, 390, 0);
+	w.in.pressure_kill = true;
+	world_run(&w, 20 * MS);
+	assert_int_equal(w.chosen, 1);
+	assert_int_equal(w.kills, 1);
+
+	world_init(&w);
+	world_hog(&w, 400, 0);
+	w.in.pressure_kill = true;
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.began, 0);
+}
+
+static void without_a_handle_exit_is_the_witness(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 990, 0)->blind = true;
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.freed, 1);
+}
+
+static void verdict_of_shared_memory_waits_for_the_mm(void **state)
+{
+	struct world w;
+	struct attempt a = {
+		.sig = SIGKILL, .expected_bytes = 700 * MIB, .shmem_bytes = 690 * MIB
+	};
+	struct engine_observation o = { .handle_valid = true, .reaped = true, .mm_visible = true };
+
+	world_init(&w);
+	assert_int_equal(verdict_of(&a, &o, &w.config, 10 * MS), VERDICT_FREEING);
+	o.mm_gone = o.all_exited = true;
+	assert_int_equal(verdict_of(&a, &o, &w.config, 10 * MS), VERDICT_FREED);
+}
+
+static void verdict_exited_is_not_freed_while_the_mm_has_users(void **state)
+{
+	struct world w;
+	struct attempt a = { .sig = SIGKILL, .expected_bytes = 512 * MIB };
+	struct engine_observation o = { .handle_valid = true, .all_exited = true };
+
+	world_init(&w);
+	assert_int_equal(verdict_of(&a, &o, &w.config, 10 * MS), VERDICT_FREEING);
+	assert_int_equal(verdict_of(&a, &o, &w.config, 1000 * MS), VERDICT_STUCK);
+}
+
+static void verdict_teardown_that_hangs_in_exit_is_not_hidden(void **state)
+{
+	struct world w;
+	struct attempt a = { .sig = SIGKILL, .expected_bytes = 512 * MIB };
+	struct engine_observation o = { .handle_valid = true, .mm_gone = true };
+
+	world_init(&w);
+	assert_int_equal(verdict_of(&a, &o, &w.config, 10 * MS), VERDICT_FREEING);
+	assert_int_equal(verdict_of(&a, &o, &w.config, 1000 * MS), VERDICT_FREED);
+}
+
+/* xorshift: the same worlds in every run. */
+static uint64_t next_random(uint64_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return *x;
+}
+
+static void a_thousand_random_worlds_hold_the_promises(void **state)
+{
+	uint64_t x = 88172645463325252;
+
+	for (int n = 0; n < 1000; n++) {
+		struct world w;
+		uint32_t hogs = (uint32_t)(1 + next_random(&x) % 40);
+
+		world_init(&w);
+		for (uint32_t i = 0; i < hogs; i++) {
+			struct hog *h = world_hog(&w, next_random(&x) % 200, next_random(&x) % 40);
+
+			h->dies_after =
+				next_random(&x) % 6 ? next_random(&x) % (1500 * MS) : USEC_NEVER;
+			h->term_after = next_random(&x) % 2 ? 20 * MS : USEC_NEVER;
+			h->reap_after = next_random(&x) % 8 ? USEC_NEVER : 30 * MS;
+			h->avoided = next_random(&x) % 5 == 0;
+			h->blind = next_random(&x) % 7 == 0;
+		}
+		world_run(&w, 20 * USEC_PER_SEC);
+		/* No one is signalled with SIGKILL twice, and all is accounted for. */
+		assert_true(w.freed + w.stuck + w.spared + w.engine.victim_count == w.chosen);
+		assert_true(w.recovered <= w.began && w.began <= w.recovered + 1);
+		if (w.engine.level == LEVEL_KILL && w.engine.victim_count == 0)
+			assert_true(w.steps[LADDER_KERNEL] > 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plenty_of_memory_waits_long_and_does_nothing),
+		cmocka_unit_test(a_plain_hog_is_asked_first_and_alone),
+		cmocka_unit_test(who_ignores_sigterm_is_killed_at_the_kill_level),
+		cmocka_unit_test(who_ignores_sigterm_is_killed_when_its_grace_ends),
+		cmocka_unit_test(who_is_slow_to_go_is_spared_when_memory_came_back_otherwise),
+		cmocka_unit_test(a_stuck_victim_is_hidden_and_the_next_is_chosen_in_time),
+		cmocka_unit_test(a_victim_in_d_state_counts_as_freed_once_reaped),
+		cmocka_unit_test(slow_teardown_is_waited_for_while_it_progresses),
+		cmocka_unit_test(progress_without_end_is_cut_at_the_cap),
+		cmocka_unit_test(no_second_victim_while_the_first_suffices),
+		cmocka_unit_test(sixty_small_hogs_lose_the_race),
+		cmocka_unit_test(a_fresh_set_covers_growth_but_one_that_suffices_alone_stays_alone),
+		cmocka_unit_test(with_nobody_left_the_ladder_is_climbed_step_by_step),
+		cmocka_unit_test(the_avoided_die_before_the_ladder_goes_on),
+		cmocka_unit_test(the_final_action_comes_last_and_only_if_there_is_one),
+		cmocka_unit_test(memory_held_by_no_process_is_no_reason_to_massacre),
+		cmocka_unit_test(the_warn_level_never_climbs_the_ladder),
+		cmocka_unit_test(others_victims_get_their_time_then_the_ladder_goes_on),
+		cmocka_unit_test(swap_that_is_free_keeps_the_level_away),
+		cmocka_unit_test(pressure_kills_one_at_a_time_and_only_below_the_guard),
+		cmocka_unit_test(without_a_handle_exit_is_the_witness),
+		cmocka_unit_test(verdict_of_shared_memory_waits_for_the_mm),
+		cmocka_unit_test(verdict_exited_is_not_freed_while_the_mm_has_users),
+		cmocka_unit_test(verdict_teardown_that_hangs_in_exit_is_not_hidden),
+		cmocka_unit_test(a_thousand_random_worlds_hold_the_promises),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
