@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sensing: PSI triggers, what is available, and when to look next.
+ * Sensing: PSI triggers, what is available, and when to look next. sensor.c is the half that has
+ * effects, psi.c the pure one.
  */
 #pragma once
 
@@ -14,9 +15,9 @@ struct meminfo {
 	uint64_t available_bytes; /* MemAvailable plus the part of the ZFS ARC that gives way */
 	uint64_t anon_bytes;      /* AnonPages */
 	uint64_t shmem_bytes;
-	uint64_t
-		swap_total_bytes; /* what swap can take off memory: zram counted by what it saves */
-	uint64_t swap_free_bytes;
+	/* What swap has taken off memory and can yet: zram is counted by what it saves, see
+	 * psi_count_zram(). A total of 0: no swap. */
+	uint64_t swap_total_bytes, swap_free_bytes;
 	uint64_t kernel_oom_kills; /* vmstat oom_kill, since boot */
 };
 
@@ -31,19 +32,27 @@ struct sensor;
 /* Opens meminfo (libproc2), the pressure file and, where there are, zram and ARC statistics.
  * A missing pressure file is no error (sensor_pressure_errno tells). 0 or -errno. */
 int sensor_new(struct sensor **ret);
+/* As sensor_new, with root before every path but those of libproc2, which knows /proc only: for
+ * tests. */
+int sensor_new_at(const char *root, struct sensor **ret);
 void sensor_free(struct sensor *s);
 /* Looks again which swap devices are zram; now and then, never in an episode. */
 void sensor_refresh_devices(struct sensor *s);
-/* No allocation, no blocking. 0 or -errno. */
+/* No allocation, no blocking; every call reads anew. 0 or -errno. A zram device that has gone away
+ * since the last refresh is left out. */
 int sensor_read(struct sensor *s, struct meminfo *ret);
 int sensor_read_pressure(struct sensor *s, struct pressure *ret);
+/* Why there is no pressure file: 0 when there is, else -errno (-ENOENT, -EOPNOTSUPP: no PSI or
+ * switched off). */
+int sensor_pressure_errno(const struct sensor *s);
 
 /*
  * Arms a trigger on a pressure file ("/proc/pressure/memory" or a cgroup's memory.pressure):
  * POLLPRI on the fd returned when stalled stall_usec within window_usec; POLLERR: the source is
  * gone. The window is rounded up to a multiple of 2 s, stall in proportion, when the kernel
- * refuses it without CAP_SYS_RESOURCE. Returns the fd, or -errno: -ENOENT/-EOPNOTSUPP no PSI or
- * switched off (psi=1), -EPERM not allowed, -EINVAL.
+ * refuses it without CAP_SYS_RESOURCE (kernel/sched/psi.c:psi_trigger_create). Returns the fd, or
+ * -errno: -ENOENT/-EOPNOTSUPP no PSI or switched off (psi=1), -EPERM not allowed, -EINVAL (also
+ * when path is no pressure file: nothing is written to it then).
  */
 int psi_trigger_open(const char *path, bool full, uint64_t stall_usec, uint64_t window_usec);
 
@@ -55,6 +64,31 @@ int psi_parse_arcstats(const char *text, uint64_t *ret_reclaimable_bytes);
 /* What free bytes on a zram device save, given mm_stat's original and used sizes. */
 uint64_t psi_zram_saving(uint64_t free_bytes, uint64_t orig_bytes, uint64_t used_bytes);
 
+/* One line of /proc/swaps. */
+struct swap_device {
+	char path[64]; /* cut; " (deleted)" and octal escapes as the kernel writes them */
+	uint64_t size_bytes, used_bytes;
+};
+/* Parses the line at *text and moves *text to the next. 1, 0 at the end, -EINVAL for a line that is
+ * no device (the heading), which is skipped too. */
+int psi_parse_swap(const char **text, struct swap_device *ret);
+
+/* One zram device in use as swap. */
+struct zram {
+	uint64_t size_bytes, slots_used_bytes;          /* as swap sees it */
+	uint64_t orig_bytes, stored_bytes, limit_bytes; /* mm_stat; limit 0: none */
+};
+int psi_parse_mm_stat(const char *text, struct zram *ret); /* its part; 0 or -EINVAL */
+/*
+ * Turns SwapTotal and SwapFree of m into what swap can take off memory. A disk's bytes count whole.
+ * A zram device counts, as used, what it saves already (original less stored) and, as free, what
+ * its free slots would save at the present ratio (psi_zram_saving). Of the free slots no more
+ * counts than can ever be filled: all that memory holds or has room for and could be moved there
+ * (anonymous, shared, available), or what mem_limit lets in. Else a device made larger than memory
+ * would for ever look half empty, and its share of free swap never reach a level.
+ */
+void psi_count_zram(struct meminfo *m, const struct zram *z, uint32_t count);
+
 /* A ring of readings, to tell the share of a span that was stalled. */
 #define PSI_HISTORY 64
 struct psi_history {
@@ -64,21 +98,25 @@ struct psi_history {
 		struct pressure p;
 	} ring[PSI_HISTORY];
 };
-/* Keeps readings at least span/32 apart, so that the ring reaches back over the longest span. */
+/* Keeps readings at least span/32 apart, and the newest always, so that the ring reaches back over
+ * the longest span. A clock that goes back empties it. */
 void psi_history_add(struct psi_history *h, uint64_t now_usec, const struct pressure *p,
 	uint64_t longest_span_usec);
-/* Whether the stall over the last span reaches the percentage. False while the ring does not reach
- * back that far. */
+/* Whether the stall over the last span reaches the percentage; between two readings it is taken to
+ * be even. False while the ring does not reach back that far. */
 bool psi_history_reaches(
 	const struct psi_history *h, const struct config_pressure *c, uint64_t now_usec);
 
 /*
  * How fast memory can fill and does: fastest is learned upward from the configured rate, growth is
  * the current speed (bytes a second) of available plus free swap going down, the worst within the
- * last half second.
+ * last half second. Readings closer than 5 ms are put off to the next, since the kernel folds its
+ * per-CPU counters in lumps. Not more than eight times the configured rate is learned: a huge page
+ * pool or a balloon takes memory at a stroke, and no program fills it at that speed.
  */
+#define FILL_RATE_DEFAULT (UINT64_C(1) << 30) /* for a configured rate of 0 */
 struct fill_rate {
-	uint64_t fastest_bytes; /* a second */
+	uint64_t fastest_bytes, limit_bytes; /* a second */
 	uint64_t last_usec, last_level_bytes;
 	uint32_t head;
 	struct {
