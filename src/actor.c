@@ -49,21 +49,11 @@ static int allocate_tables(struct actor *a)
 	return a->scratch && a->choice && a->hidden && a->pins_said && a->slots ? 0 : -ENOMEM;
 }
 
-static void actor_freep(struct actor **a)
+/* Fills a zeroed actor; what was opened before a failure is the caller's to free. */
+static int open_all(struct actor *a, int *ret_wake_fd)
 {
-	actor_free(*a);
-}
-
-int actor_new(const struct config *c, bool dry_run, struct actor **ret, int *ret_wake_fd)
-{
-	_cleanup_(actor_freep) struct actor *a = calloc(1, sizeof(*a));
 	int r;
 
-	if (!a)
-		return -ENOMEM;
-	a->config = c;
-	a->dry_run = dry_run;
-	a->escalation.sysrq_fd = -EBADF;
 	a->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (a->proc_fd < 0)
 		return -errno;
@@ -73,7 +63,7 @@ int actor_new(const struct config *c, bool dry_run, struct actor **ret, int *ret
 	r = cgroup_mounts_new(&a->mounts);
 	if (r < 0)
 		return r;
-	r = facts_open(&a->facts, c, &a->snapshot);
+	r = facts_open(&a->facts, a->config, &a->snapshot);
 	if (r < 0)
 		return r;
 	a->fns = facts_victim_fns(&a->facts);
@@ -81,9 +71,26 @@ int actor_new(const struct config *c, bool dry_run, struct actor **ret, int *ret
 	r = killer_new(&a->ops, &a->snapshot, &a->killer, ret_wake_fd);
 	if (r < 0)
 		return r;
-	escalation_open(&a->escalation, a->mounts, facts_is_protected, &a->facts, dry_run);
+	escalation_open(&a->escalation, a->mounts, facts_is_protected, &a->facts, a->dry_run);
+	return 0;
+}
+
+int actor_new(const struct config *c, bool dry_run, struct actor **ret, int *ret_wake_fd)
+{
+	struct actor *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->config = c;
+	a->dry_run = dry_run;
+	a->escalation.sysrq_fd = -EBADF;
+	r = open_all(a, ret_wake_fd);
+	if (r < 0) {
+		actor_free(a);
+		return r;
+	}
 	*ret = a;
-	a = NULL;
 	return 0;
 }
 
@@ -100,7 +107,8 @@ void actor_free(struct actor *a)
 	if (!a)
 		return;
 	escalation_close(&a->escalation);
-	killer_free(a->killer);
+	if (a->killer)
+		killer_free(a->killer);
 	facts_close(&a->facts);
 	cgroup_mounts_free(a->mounts);
 	sharedmm_free(a->sharedmm);

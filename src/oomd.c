@@ -443,7 +443,7 @@ static int check_config(const char *path)
 
 	if (r < 0)
 		return EXIT_FAILURE;
-	printf("%s: correct, %u rules\n", path ? path : OOMFWD_CONFIG_PATH, c->rule_count);
+	printf("%s: correct, %u rules\n", path ? path : CONFIG_PATH, c->rule_count);
 	config_free(c);
 	return EXIT_SUCCESS;
 }

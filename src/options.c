@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "build-config.h"
+#include "config.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@ static void usage(FILE *f)
 	      "\n"
 	      "Usage: oomfwd [OPTION...]\n"
 	      "\n"
-	      "  -c, --config FILE   read FILE (and FILE.d/*.conf) instead of " OOMFWD_CONFIG_PATH
+	      "  -c, --config FILE   read FILE (and FILE.d/*.conf) instead of " CONFIG_PATH
 	      "\n"
 	      "      --check-config  say what is wrong in the configuration, then exit: 0 "
 	      "correct,\n"

@@ -1,0 +1,79 @@
+# A thin front for meson: what the README names. Needs nothing but make to begin with.
+BUILD  ?= build
+CONFIG ?= etc/oomfwd.conf
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+
+BUILD_DEPS := gcc meson ninja-build pkg-config libsystemd-dev libproc2-dev libcgroup-dev \
+              libinih-dev libcmocka-dev
+TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fsprogs apt \
+              mandoc clang-format shellcheck systemd dpkg-dev
+LINT_DEPS  := clang clang-tidy cppcheck
+
+.PHONY: all build run test check quick lint format sanitize bench install deps test-deps clean
+
+all: build
+
+# Installs only what is missing, so that a second run needs neither network nor root.
+define install_missing
+	@missing=""; for p in $(1); do \
+		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	[ -z "$$missing" ] || { echo "installing:$$missing"; $(APT) update -qq && \
+		$(APT) install -y -qq --no-install-recommends $$missing >/dev/null; }
+endef
+
+deps:
+	$(call install_missing,$(BUILD_DEPS))
+
+test-deps: deps
+	$(call install_missing,$(TEST_DEPS))
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
+
+build: deps $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+# The daemon in the foreground with the shipped configuration. Nobody is signalled unless LIVE=1.
+run: build
+ifeq ($(LIVE),1)
+	@echo 'LIVE=1: oomfwd guards this machine and will kill when memory runs out. Ctrl-C ends it.'
+	$(SUDO) $(BUILD)/src/oomfwd --config $(CONFIG)
+else
+	@echo 'Dry run: oomfwd watches this machine and says whom it would kill; nobody is signalled.'
+	@echo 'Ctrl-C ends it; "make run LIVE=1" is the real thing.'
+	$(SUDO) $(BUILD)/src/oomfwd --config $(CONFIG) --dry-run --verbose
+endif
+
+# All tests: unit, live and in virtual machines. "make quick" leaves the machines out.
+test check: test-deps $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+	@tests/run-tests $(BUILD)
+
+quick: build
+	@tests/run-tests $(BUILD) --no-suite vm
+
+lint: test-deps
+	$(call install_missing,$(LINT_DEPS))
+	tests/lint $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+# Unit and live tests once more under the address and undefined-behaviour sanitizers.
+sanitize: build
+	meson setup $(BUILD)-asan $(MESON_FLAGS) -Db_sanitize=address,undefined -Db_lundef=false \
+		>/dev/null 2>&1 || true
+	@ninja -C $(BUILD)-asan --quiet
+	@tests/run-tests $(BUILD)-asan --no-suite vm
+
+bench: build
+	@ninja -C $(BUILD) --quiet bench/bench-snapshot bench/bench-group
+	bench/run $(BUILD)
+
+install: build
+	$(SUDO) meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan
