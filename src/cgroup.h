@@ -13,6 +13,9 @@ struct cgroup_mounts;
 /* Asks libcgroup where the controllers are mounted and opens the mount points. Allocates: at start
  * and at reload only. A machine without cgroups is no error. 0 or -errno. */
 int cgroup_mounts_new(struct cgroup_mounts **ret);
+/* The same from directory fds, which it then owns, or -1 where there is none: for tests. */
+int cgroup_mounts_from_fds(
+	int v2_fd, int v1_memory_fd, int v1_freezer_fd, struct cgroup_mounts **ret);
 void cgroup_mounts_free(struct cgroup_mounts *m);
 /* "v2", "v1", "hybrid" or "none". */
 const char *cgroup_mounts_text(const struct cgroup_mounts *m);
@@ -23,14 +26,17 @@ int cgroup_memory_bytes(const struct cgroup_mounts *m, const char *path, uint64_
 /*
  * Kills every process of the cgroup and below: cgroup.kill, else freeze, SIGKILL to each of
  * cgroup.procs through pidfds, thaw (always, also after an error). The root and paths with ".."
- * are refused with -EINVAL. Returns how many processes it held when that can be told (else 1), or
- * -errno. Never allocates.
+ * (as a process outside the cgroup namespace shows) are refused with -EINVAL; a cgroup that holds
+ * pid 1, ourselves or a process outside the pid namespace with -EPERM. Whether a protected process
+ * is in it the caller asks cgroup_each_process() first. Returns how many processes it held, or
+ * -errno (-ENOENT also for an empty one). Never allocates.
  */
 int cgroup_kill(const struct cgroup_mounts *m, const char *path);
-/* Calls each() for every process of the cgroup and below until it returns false. 0 or -errno. */
+/* Calls each() for every process of the cgroup and below until it returns false; pid 0 is one
+ * outside the pid namespace. 0 or -errno (-ELOOP: nested too deep to be seen whole). */
 int cgroup_each_process(const struct cgroup_mounts *m, const char *path,
 	bool (*each)(void *ctx, pid_t pid), void *ctx);
 
-/* Thaws the v1 freezer cgroup of pid if it is frozen. 1 thawed, 0 was not frozen (or no v1
- * freezer), or -errno. */
+/* Thaws the v1 freezer cgroup of pid, and those above it, where they are frozen: a frozen task dies
+ * only when none is. 1 thawed, 0 was not frozen (or no v1 freezer), or -errno. */
 int cgroup_thaw(const struct cgroup_mounts *m, int proc_fd, pid_t pid);

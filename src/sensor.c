@@ -129,7 +129,7 @@ int sensor_new_at(const char *root, struct sensor **ret)
 		r = -ENAMETOOLONG;
 		goto fail;
 	}
-	strcpy(s->root, root);
+	memcpy(s->root, root, strlen(root));
 	if ((r = procps_meminfo_new(&s->meminfo)) < 0 || (r = procps_vmstat_new(&s->vmstat)) < 0)
 		goto fail;
 	s->pressure_fd = open_under(root, "/proc/pressure/memory");

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between cgroup.c and cgroup-kill.c: reading and walking below the mount points. Nothing here
+ * allocates.
+ */
+#pragma once
+
+#include "cgroup.h"
+
+#include <stddef.h>
+
+struct cgroup_mounts {
+	int v2_fd, memory_fd, freezer_fd; /* the latter two v1; negative where there is none */
+};
+
+typedef bool cgroup_each_fn(void *ctx, pid_t pid);
+typedef int cgroup_visit_fn(void *ctx, int dir_fd);
+
+/* Begins with "/" and has no ".." part. */
+bool cgroup_path_is_safe(const char *path);
+/* Vanished between two looks, or threaded (its processes are listed in the one above): to skip. */
+bool cgroup_is_gone(int error);
+/* The directory of a cgroup below a mount, never above or beside it. An fd or -errno. */
+int cgroup_open(int mount_fd, const char *path);
+int cgroup_read_file(int dir_fd, const char *name, char *ret, size_t size);
+int cgroup_write_file(int dir_fd, const char *name, const char *text);
+
+/* The hierarchy that holds the processes of path: on a hybrid machine either may. */
+int cgroup_mount_of(const struct cgroup_mounts *m, const char *path);
+/* Calls each() for the pids of one cgroup.procs but the first skip. 1 when each() said enough, 0,
+ * or -errno. */
+int cgroup_each_listed(int dir_fd, uint32_t skip, cgroup_each_fn *each, void *ctx);
+/* The same for all of a cgroup and below; 0 or -errno. */
+int cgroup_each_below(int mount_fd, const char *path, cgroup_each_fn *each, void *ctx);
+/* Calls visit() for a cgroup and each below. Stops at what is not 0 (and not -errno of something
+ * gone) and returns it. */
+int cgroup_walk(int mount_fd, const char *path, cgroup_visit_fn *visit, void *ctx);
