@@ -48,8 +48,9 @@ struct daemon {
 	sd_event_source *timer;
 	int wake_fd, alarm_fd;
 	uint64_t stalling_until_usec;
-	uint64_t devices_usec;  /* when zram devices were looked for last */
-	uint64_t watchdog_usec; /* ping at least so often; 0: no watchdog */
+	uint64_t growth_from_usec; /* growth is measured from here on */
+	uint64_t devices_usec;     /* when zram devices were looked for last */
+	uint64_t watchdog_usec;    /* ping at least so often; 0: no watchdog */
 	uint64_t pinged_usec;
 	bool sense_failed_said;
 	bool episode_done; /* for --once */
@@ -85,11 +86,15 @@ static int sense(struct daemon *d)
 		return r;
 	in->now_usec = now_usec();
 	in->mem = &d->mem;
+	if (d->growth_from_usec != d->engine.growth_from_usec &&
+		in->now_usec >= d->engine.growth_from_usec) {
+		d->growth_from_usec = d->engine.growth_from_usec;
+		fill_rate_restart(&d->fill);
+	}
 	fill_rate_add(&d->fill, in->now_usec,
 		add_sat_u64(d->mem.available_bytes, d->mem.swap_free_bytes));
 	in->fastest_bytes_per_sec = d->fill.fastest_bytes;
-	in->growth_bytes_per_sec =
-		fill_rate_growth(&d->fill, in->now_usec, d->engine.growth_from_usec);
+	in->growth_bytes_per_sec = fill_rate_growth(&d->fill, in->now_usec);
 	if (span > 0 && sensor_read_pressure(d->sensor, &p) == 0)
 		psi_history_add(&d->history, in->now_usec, &p, span);
 	in->pressure_warn = d->config->warn.pressure.set &&

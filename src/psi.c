@@ -266,7 +266,7 @@ void fill_rate_add(struct fill_rate *f, uint64_t now_usec, uint64_t level_bytes)
 	uint64_t used, rate, elapsed;
 
 	if (f->last_usec == USEC_NEVER || now_usec < f->last_usec) {
-		memset(f->recent, 0, sizeof(f->recent));
+		memset(f->recent, 0, sizeof(f->recent)); /* a clock that went back */
 		f->last_usec = now_usec;
 		f->last_level_bytes = level_bytes;
 		return;
@@ -291,6 +291,12 @@ uint64_t fill_rate_growth(const struct fill_rate *f, uint64_t now_usec)
 			sub_or_zero_u64(now_usec, f->recent[i].at_usec) <= RATE_WINDOW_USEC)
 			worst = max_u64(worst, f->recent[i].bytes_per_sec);
 	return worst;
+}
+
+void fill_rate_restart(struct fill_rate *f)
+{
+	memset(f->recent, 0, sizeof(f->recent));
+	f->last_usec = USEC_NEVER;
 }
 
 uint64_t psi_next_look_usec(uint64_t headroom_bytes, uint64_t reserve_bytes,

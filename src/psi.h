@@ -126,6 +126,8 @@ struct fill_rate {
 void fill_rate_init(struct fill_rate *f, uint64_t configured_bytes_per_sec);
 void fill_rate_add(struct fill_rate *f, uint64_t now_usec, uint64_t level_bytes);
 uint64_t fill_rate_growth(const struct fill_rate *f, uint64_t now_usec);
+/* Forgets the growth so far, not what was learned: after a kill it was mostly the victim's. */
+void fill_rate_restart(struct fill_rate *f);
 
 /*
  * The longest sleep that the headroom above a level allows: the time in which the fastest plausible

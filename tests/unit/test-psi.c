@@ -454,6 +454,23 @@ static void a_machine_without_psi_is_still_read(void **state)
 	sensor_free(NULL);
 }
 
+static void growth_before_a_restart_is_forgotten_but_not_what_was_learned(void **state)
+{
+	struct fill_rate f;
+
+	fill_rate_init(&f, 100 * MIB);
+	fill_rate_add(&f, 1000000, 1000 * MIB);
+	fill_rate_add(&f, 1010000, 998 * MIB);
+	assert_int_equal(fill_rate_growth(&f, 1010000), 200 * MIB);
+	fill_rate_restart(&f);
+	assert_int_equal(fill_rate_growth(&f, 1010000), 0);
+	assert_int_equal(f.fastest_bytes, 200 * MIB);
+	fill_rate_add(&f, 1030000, 900 * MIB);
+	assert_int_equal(fill_rate_growth(&f, 1030000), 0);
+	fill_rate_add(&f, 1040000, 899 * MIB);
+	assert_int_equal(fill_rate_growth(&f, 1040000), 100 * MIB);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -481,6 +498,7 @@ int main(void)
 		cmocka_unit_test(a_machine_with_zram_is_read_without_allocation),
 		cmocka_unit_test(the_arc_is_available),
 		cmocka_unit_test(a_machine_without_psi_is_still_read),
+		cmocka_unit_test(growth_before_a_restart_is_forgotten_but_not_what_was_learned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
