@@ -7,20 +7,30 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct probe;
 
-/* Starts the threads (small locked stacks, preallocated buffers). proc_fd is borrowed. */
+/* Starts the threads (small locked stacks, preallocated buffers). proc_fd is borrowed for the call
+ * only. 0 or -errno. */
 int probe_open(int proc_fd, struct probe **ret);
 /* Does not wait for threads that are stuck in a read: their memory is left to them. */
 void probe_close(struct probe *p);
 
+/*
+ * All probes: pid may be a thread's, as task.mm_tid is. What ret points to is written by the
+ * caller's thread alone and on success only, never by a reader that comes back late. Nothing is
+ * allocated.
+ */
+
 /* The command line, NULs as blanks, cut to size. 0, -ETIMEDOUT, -EBUSY, -ESRCH or another -errno.
  */
 int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size);
+
+/* As snapshot_read_cgroup(), which on kernels before 6.8 waits for cgroup_mutex. Same errors. */
+int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size);
 
 /* Resident shared memory of one mm, by what becomes of it when the mm goes (from smaps). */
 struct probe_shmem {
@@ -29,13 +39,20 @@ struct probe_shmem {
 	uint64_t kept_bytes;    /* outlives it: linked tmpfs files, /SYSV... segments */
 };
 
-/* Walks the page tables of the target: some 10 ms a GiB of shared memory. Same errors. */
+/* Walks the page tables of the target: some 10 ms a GiB of shared memory. Same errors; -ESRCH also
+ * when the task has no mm. */
 int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_shmem *ret);
 
 /*
- * The weaker evidence of a shared mm, for kernels or sandboxes without kcmp: two readings of the
- * mm lines of status (VmPeak .. VmSwap) and of smaps are the same in both tasks, and there is
- * private memory to judge by. Returns 1 same, 0 different, or the errors above.
+ * The evidence of a shared mm for kernels or sandboxes without kcmp.
+ * With CAP_SYS_ADMIN it is exact: /proc/PID/pagemap shows page numbers, and two tasks that have the
+ * same exclusively mapped page at the same address have the same mm.
+ * Else it is weaker: in two readings, all mm lines of status (VmPeak .. VmSwap) and all of smaps
+ * are the same in both tasks; the layout is a random one; and there is memory that a fork could not
+ * have helped sharing (sealed relocations) and that is mapped once only. A busy mm, one that has
+ * been forked, or a static program without such memory is taken for different: an innocent is
+ * never grouped for lack of a difference.
+ * Returns 1 same, 0 different or not to be told, or the errors above.
  */
 int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec);
 

@@ -59,11 +59,12 @@ struct snapshot {
 	struct task *tasks; /* ascending pid */
 	uint32_t count, capacity;
 	uint32_t vanished;   /* exited while we read them: not an error */
+	uint32_t unread;     /* there, but could not be read (no fd, no permission) */
 	uint32_t dropped;    /* small tasks left out because the table was full */
 	uint64_t generation; /* +1 a pass; indices into tasks belong to one generation */
 	pid_t last_pid;      /* newest pid of the pid namespace when the pass began; 0: unknown */
 	int proc_fd;         /* borrowed */
-	char *buffer;        /* one file's text */
+	char *buffer;        /* one file's text, then room for directory entries */
 	uint32_t buffer_size;
 };
 
@@ -78,36 +79,49 @@ void snapshot_close(struct snapshot *s);
 int snapshot_reserve(struct snapshot *s, uint32_t capacity);
 
 /*
- * Reads all tasks. A task that vanishes in mid-read is counted and skipped. When the table is full
+ * Reads all tasks. A task that vanishes in mid-read is counted and skipped, and so is one that
+ * cannot be read (s->unread): the others go on. When the table is full
  * the tasks with the smallest mm are dropped (a sharer shows the whole mm, so no sharer of a large
  * mm is lost); pid 1 never. Returns 0, or -errno when the directory itself cannot be read: the
  * table is then empty.
  */
 int snapshot_refresh(struct snapshot *s);
 
-/* Reads one task as snapshot_refresh does. Returns 0, -ESRCH when it is gone, -EINVAL when pid is
- * a thread that is not a leader, or another -errno. */
+/* Reads one task as snapshot_refresh does; the table stays as it is. Returns 0, -ESRCH when it is
+ * gone, -EINVAL when pid is a thread that is not a leader, or another -errno. */
 int snapshot_read_task(struct snapshot *s, pid_t pid, struct task *ret);
 
 /* The row of pid, or NULL. */
 const struct task *snapshot_find(const struct snapshot *s, pid_t pid);
 
-/* The newest pid given out in the pid namespace (last field of /proc/loadavg), or -errno. */
+/* The newest pid given out in the pid namespace (last field of /proc/loadavg), or -errno; -EXDEV
+ * when /proc belongs to another pid namespace than ours, whose pids loadavg does not count. */
 int snapshot_last_pid(const struct snapshot *s);
 
 /*
- * Calls found() for every process born since the pass (its pid is not in the table, or its start
- * time differs), reading only the pids handed out since; the whole directory when that is cheaper.
- * Returns how many were found, or -errno.
+ * Calls found() for every process born since the pass began and not in the table (its pid is not,
+ * or its start time differs), reading only the pids handed out since; the whole directory when that
+ * is cheaper, or when pids have wrapped around. A process that cannot be read is skipped and
+ * counted as unread; one that the pass dropped may be found too. found() may call
+ * snapshot_read_task(), but not refresh. Returns how many were found, or -errno when the directory
+ * cannot be read.
  */
 int snapshot_newborn(struct snapshot *s, void (*found)(void *ctx, const struct task *t), void *ctx);
 
 /*
- * The details that rules match and that do not take the mmap lock of the task, so that they never
- * block. Each writes a NUL-terminated string, cut to size. Return 0, -ESRCH or another -errno.
+ * The details that rules match and that do not take the mmap lock of the task. pid may be an
+ * mm_tid; a zombie leader has no exe of its own. Each writes a NUL-terminated string, cut to size.
+ * Return 0, -ESRCH (gone, or there is none: kernel threads have no exe) or another -errno.
  */
+/* The path in the mount namespace of the task, which its owner can arrange: it identifies a program
+ * only together with the uid or the mount namespace. Without the " (deleted)" of a program that was
+ * replaced by an upgrade while it runs. */
 int snapshot_read_exe(const struct snapshot *s, pid_t pid, char *ret, size_t size);
-/* The cgroup path: of the unified hierarchy, else of the v1 memory controller, else name=systemd.
+/*
+ * The cgroup path: the first that is not the root of the unified hierarchy, the v1 memory
+ * controller, name=systemd; "/" when all are. Kernels before 6.8 take cgroup_mutex for this
+ * (kernel/cgroup/cgroup.c:proc_cgroup_show), under which others allocate memory: on the way to a
+ * kill use probe_cgroup().
  */
 int snapshot_read_cgroup(const struct snapshot *s, pid_t pid, char *ret, size_t size);
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between probe.c, which owns the threads and their deadlines, and what such a thread is sent for:
+ * probe-smaps.c, which reads maps and smaps, and probe-same.c, which compares two mms.
+ */
+#pragma once
+
+#include "probe.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PROBE_BUFFER_SIZE (256 * 1024)
+
+/* What a reader works with. */
+struct probe_reader {
+	int proc_fd;
+	char *buffer;          /* PROBE_BUFFER_SIZE, page aligned */
+	atomic_bool abandoned; /* nobody waits any more: the reader stops at the next piece */
+};
+
+int probe_read_shmem(struct probe_reader *r, pid_t pid, struct probe_shmem *ret);
+int probe_read_same_mm(struct probe_reader *r, pid_t a, pid_t b);
+
+/* An fd, -ESRCH or another -errno. */
+int probe_open_file(const struct probe_reader *r, pid_t pid, const char *file);
+
+/* Returns false to stop. */
+typedef bool probe_line_fn(void *ctx, const char *line);
+
+/* A file read in pieces and taken apart into lines, with another one beside it, if twin_fd is not
+ * negative, that must hold the same bytes. */
+struct lines {
+	struct probe_reader *reader;
+	int fd, twin_fd;
+	char *text, *twin_text; /* of size bytes each */
+	size_t size, have;
+};
+/* 1 at the end, 0 when each() stopped it or the twin differs, or -errno. */
+int probe_each_line(struct lines *l, probe_line_fn *each, void *ctx);
+
+struct vma {
+	uint64_t start, end, major, inode;
+	bool writable, shared;
+	const char *path; /* "" for none */
+};
+/* Whether the line of maps or smaps begins a VMA, and which. */
+bool probe_parse_vma(const char *line, struct vma *ret);
+
+/* The figures of one VMA in smaps. */
+struct usage {
+	uint64_t rss_bytes, pss_bytes, private_bytes, shared_bytes, anon_bytes, swap_bytes;
+};
+/* Adds the line's figure, if it is one of them. */
+void probe_usage_line(struct usage *u, const char *line);

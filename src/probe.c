@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probe-internal.h"
+#include "procfs.h"
+#include "snapshot.h"
+#include "util.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define READERS    3
+#define STACK_SIZE (64 * 1024)
+#define TEXT_MAX   4096 /* of a command line or a cgroup path */
+
+enum request_kind { REQUEST_CMDLINE, REQUEST_CGROUP, REQUEST_SHMEM, REQUEST_SAME_MM };
+
+struct request {
+	enum request_kind kind;
+	pid_t pid, other;
+	size_t size; /* of the text that is wanted */
+};
+
+/* What a reader brings back: its own memory, from which the caller copies under the lock. */
+struct answer {
+	int result;
+	struct probe_shmem shmem;
+	char text[TEXT_MAX];
+};
+
+enum worker_state {
+	WORKER_IDLE,
+	WORKER_BUSY, /* has a request that somebody waits for */
+	WORKER_DONE, /* has the answer */
+	WORKER_LOST, /* nobody waits any more */
+};
+
+struct worker {
+	struct probe *probe;
+	pthread_t thread;
+	pthread_cond_t changed;
+	enum worker_state state;
+	struct request request;
+	struct answer answer;
+	struct probe_reader reader;
+};
+
+struct probe {
+	pthread_mutex_t lock; /* of all below, but for the readers' own */
+	bool closing;
+	uint32_t started; /* workers */
+	uint32_t users;   /* those who may still use this memory: workers lost, and the owner */
+	int proc_fd;      /* our own: a lost worker may use it after the owner's is closed */
+	struct worker workers[READERS];
+};
+
+/* --- in a worker's thread --- */
+
+static int read_cmdline(struct probe_reader *r, pid_t pid, size_t size, char *ret)
+{
+	_cleanup_(fd_closep) int fd = probe_open_file(r, pid, "cmdline");
+	ssize_t n = fd < 0 ? fd : procfs_read_full(fd, ret, size - 1);
+
+	if (n < 0)
+		return (int)n;
+	while (n > 0 && ret[n - 1] == '\0')
+		n--;
+	for (ssize_t i = 0; i < n; i++)
+		if (ret[i] == '\0')
+			ret[i] = ' ';
+	ret[n] = '\0';
+	return 0;
+}
+
+static int read_cgroup(struct probe_reader *r, pid_t pid, size_t size, char *ret)
+{
+	ssize_t n = procfs_read_file(
+		r->proc_fd, procfs_path_of(pid, 0, "cgroup").text, r->buffer, PROBE_BUFFER_SIZE);
+
+	if (n < 0)
+		return (int)n;
+	return n == 0 ? -ESRCH : snapshot_parse_cgroup(r->buffer, ret, size);
+}
+
+static void serve(struct probe_reader *r, const struct request *q, struct answer *ret)
+{
+	switch (q->kind) {
+	case REQUEST_CMDLINE:
+		ret->result = read_cmdline(r, q->pid, q->size, ret->text);
+		break;
+	case REQUEST_CGROUP:
+		ret->result = read_cgroup(r, q->pid, q->size, ret->text);
+		break;
+	case REQUEST_SHMEM:
+		ret->result = probe_read_shmem(r, q->pid, &ret->shmem);
+		break;
+	case REQUEST_SAME_MM:
+		ret->result = probe_read_same_mm(r, q->pid, q->other);
+		break;
+	}
+}
+
+static void free_memory(struct probe *p)
+{
+	for (uint32_t i = 0; i < READERS; i++) {
+		pthread_cond_destroy(&p->workers[i].changed);
+		if (p->workers[i].reader.buffer)
+			munmap(p->workers[i].reader.buffer, PROBE_BUFFER_SIZE);
+	}
+	pthread_mutex_destroy(&p->lock);
+	fd_closep(&p->proc_fd);
+	free(p);
+}
+
+/* Unlocks, and frees what nobody uses any more. */
+static void unlock_and_leave(struct probe *p)
+{
+	bool last = --p->users == 0;
+
+	pthread_mutex_unlock(&p->lock);
+	if (last)
+		free_memory(p);
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct probe *p = w->probe;
+	bool lost = false;
+
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		while (w->state != WORKER_BUSY && !p->closing)
+			pthread_cond_wait(&w->changed, &p->lock);
+		if (w->state != WORKER_BUSY)
+			break;
+		pthread_mutex_unlock(&p->lock);
+		serve(&w->reader, &w->request, &w->answer);
+		pthread_mutex_lock(&p->lock);
+		lost = w->state == WORKER_LOST && p->closing;
+		w->state = w->state == WORKER_LOST ? WORKER_IDLE : WORKER_DONE;
+		pthread_cond_signal(&w->changed);
+		if (lost)
+			break;
+	}
+	if (lost)
+		unlock_and_leave(p); /* the owner has gone without us */
+	else
+		pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* --- in the caller's thread --- */
+
+static struct timespec deadline_after(uint64_t usec)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	usec = add_sat_u64(usec, (uint64_t)t.tv_nsec / 1000);
+	t.tv_sec += (time_t)(usec / USEC_PER_SEC);
+	t.tv_nsec = (long)(usec % USEC_PER_SEC) * 1000;
+	return t;
+}
+
+static struct worker *find_idle(struct probe *p)
+{
+	for (uint32_t i = 0; i < p->started; i++)
+		if (p->workers[i].state == WORKER_IDLE)
+			return &p->workers[i];
+	return NULL;
+}
+
+/* Copies the answer, as far as there is one and it is wanted. */
+static int take_answer(struct worker *w, char *ret_text, struct probe_shmem *ret_shmem)
+{
+	const struct answer *a = &w->answer;
+
+	w->state = WORKER_IDLE;
+	if (a->result < 0)
+		return a->result;
+	if (ret_text)
+		memcpy(ret_text, a->text, strlen(a->text) + 1); /* no longer than asked for */
+	if (ret_shmem)
+		*ret_shmem = a->shmem;
+	return a->result;
+}
+
+static int ask(struct probe *p, const struct request *q, uint64_t timeout_usec, char *ret_text,
+	struct probe_shmem *ret_shmem)
+{
+	const struct timespec deadline = deadline_after(timeout_usec);
+	int r = 0;
+
+	if (q->pid < 1)
+		return -EINVAL;
+	pthread_mutex_lock(&p->lock);
+	struct worker *w = find_idle(p);
+	if (!w) {
+		pthread_mutex_unlock(&p->lock);
+		return -EBUSY;
+	}
+	w->request = *q;
+	w->state = WORKER_BUSY;
+	atomic_store(&w->reader.abandoned, false);
+	pthread_cond_signal(&w->changed);
+	while (w->state == WORKER_BUSY && r == 0)
+		r = pthread_cond_timedwait(&w->changed, &p->lock, &deadline);
+	if (w->state == WORKER_DONE) {
+		r = take_answer(w, ret_text, ret_shmem);
+	} else {
+		w->state = WORKER_LOST;
+		atomic_store(&w->reader.abandoned, true);
+		r = -ETIMEDOUT;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+static int ask_text(struct probe *p, enum request_kind kind, pid_t pid, uint64_t timeout_usec,
+	char *ret, size_t size)
+{
+	const struct request q = { .kind = kind, .pid = pid, .size = min_u64(size, TEXT_MAX) };
+
+	return size == 0 ? -EINVAL : ask(p, &q, timeout_usec, ret, NULL);
+}
+
+int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size)
+{
+	return ask_text(p, REQUEST_CMDLINE, pid, timeout_usec, ret, size);
+}
+
+int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size)
+{
+	return ask_text(p, REQUEST_CGROUP, pid, timeout_usec, ret, size);
+}
+
+int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_shmem *ret)
+{
+	const struct request q = { .kind = REQUEST_SHMEM, .pid = pid };
+
+	return ask(p, &q, timeout_usec, NULL, ret);
+}
+
+int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec)
+{
+	const struct request q = { .kind = REQUEST_SAME_MM, .pid = a, .other = b };
+
+	return b < 1 ? -EINVAL : ask(p, &q, timeout_usec, NULL, NULL);
+}
+
+/* --- life --- */
+
+static int start_worker(struct probe *p, struct worker *w, const pthread_attr_t *attr)
+{
+	void *buffer = mmap(NULL, PROBE_BUFFER_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (buffer == MAP_FAILED)
+		return -errno;
+	w->probe = p;
+	w->reader.proc_fd = p->proc_fd;
+	w->reader.buffer = buffer;
+	int r = pthread_create(&w->thread, attr, work, w);
+	if (r != 0)
+		return -r;
+	p->started++;
+	(void)pthread_setname_np(w->thread, "oomfwd-probe");
+	return 0;
+}
+
+/* Signals are for the daemon's own thread. */
+static int start_workers(struct probe *p)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int r = -pthread_attr_init(&attr);
+
+	if (r < 0)
+		return r;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_attr_setstacksize(&attr, STACK_SIZE);
+	for (uint32_t i = 0; i < READERS && r == 0; i++)
+		r = start_worker(p, &p->workers[i], &attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+int probe_open(int proc_fd, struct probe **ret)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+	pthread_condattr_t monotonic;
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->users = 1;
+	p->proc_fd = fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
+	if (p->proc_fd < 0) {
+		r = -errno;
+		free(p);
+		return r;
+	}
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	for (uint32_t i = 0; i < READERS; i++)
+		pthread_cond_init(&p->workers[i].changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	r = start_workers(p);
+	if (r < 0)
+		probe_close(p);
+	else
+		*ret = p;
+	return r;
+}
+
+void probe_close(struct probe *p)
+{
+	bool lost[READERS];
+
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->closing = true;
+	for (uint32_t i = 0; i < p->started; i++) {
+		lost[i] = p->workers[i].state == WORKER_LOST;
+		p->users += lost[i];
+		pthread_cond_signal(&p->workers[i].changed);
+	}
+	pthread_mutex_unlock(&p->lock);
+	for (uint32_t i = 0; i < p->started; i++) {
+		if (lost[i])
+			pthread_detach(p->workers[i].thread);
+		else
+			pthread_join(p->workers[i].thread, NULL);
+	}
+	pthread_mutex_lock(&p->lock);
+	unlock_and_leave(p);
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "procfs.h"
+#include "snapshot-internal.h"
+#include "util.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* The buffer: text of one file, entries of /proc, entries of one task/. */
+#define TEXT_SIZE    (64 * 1024)
+#define DIRENTS_SIZE (32 * 1024)
+#define TIDS_SIZE    (16 * 1024)
+
+/* A pid is given out some time before its task can be seen (kernel/fork.c:copy_process), so a fork
+ * that was under way when the pass began may have one a little older than last_pid. */
+#define NEWBORN_MARGIN 64
+
+/* --- files --- */
+
+static ssize_t read_file(const struct snapshot *s, const char *path)
+{
+	return procfs_read_file(s->proc_fd, path, s->buffer, TEXT_SIZE);
+}
+
+static int read_stat(const struct snapshot *s, pid_t pid, pid_t tid, struct task *t)
+{
+	ssize_t n = read_file(s, procfs_path_of(pid, tid, "stat").text);
+
+	if (n < 0)
+		return (int)n;
+	/* Empty: the task went between open and read, in a kernel that says so by no text. */
+	return n == 0 ? -ESRCH : snapshot_parse_stat(s->buffer, t);
+}
+
+/* A task in thousands of supplementary groups has a status larger than any buffer. */
+static int read_status(const struct snapshot *s, pid_t pid, pid_t tid, struct task *t)
+{
+	_cleanup_(fd_closep) int fd =
+		procfs_open(s->proc_fd, procfs_path_of(pid, tid, "status").text);
+	size_t kept = 0;
+	unsigned seen = 0;
+
+	if (fd < 0)
+		return fd;
+	snapshot_status_begin(t);
+	for (;;) {
+		ssize_t n = procfs_read_text(fd, s->buffer + kept, TEXT_SIZE - kept);
+		if (n < 0)
+			return (int)n;
+		size_t have = kept + (size_t)n;
+		if (have == 0 && seen == 0)
+			return -ESRCH;
+		char *tail = have < TEXT_SIZE - 1 ? NULL : strrchr(s->buffer, '\n');
+		if (tail)
+			*tail = '\0';
+		snapshot_status_lines(s->buffer, t, &seen);
+		if (have < TEXT_SIZE - 1)
+			return snapshot_status_end(t, seen);
+		/* The piece of a line stays for the next round; a line as long as the buffer is the
+		 * list of groups, of which nothing looks like a key. */
+		kept = tail ? (size_t)(s->buffer + have - ++tail) : 0;
+		if (kept)
+			memmove(s->buffer, tail, kept);
+	}
+}
+
+static int read_adj(const struct snapshot *s, pid_t pid, struct task *t)
+{
+	int64_t v;
+	ssize_t n = read_file(s, procfs_path_of(pid, 0, "oom_score_adj").text);
+
+	if (n < 0)
+		return (int)n;
+	if (n == 0)
+		return -ESRCH;
+	if (!procfs_parse_i64(s->buffer, &v) || v < INT16_MIN || v > INT16_MAX)
+		return -EINVAL;
+	t->oom_score_adj = (int16_t)v;
+	return 0;
+}
+
+/* --- one task --- */
+
+/* The leader shows no mm: looks for a thread that does. */
+static void find_mm_thread(const struct snapshot *s, struct task *t)
+{
+	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
+	pid_t tid, pid = t->id.pid;
+
+	if (procfs_dir_open(s->proc_fd, procfs_path_of(pid, 0, "task").text,
+		    s->buffer + TEXT_SIZE + DIRENTS_SIZE, TIDS_SIZE, &d) < 0)
+		return;
+	while (procfs_dir_next(&d, &tid) > 0) {
+		struct task thread = { 0 };
+		if (tid == pid || read_status(s, pid, tid, &thread) < 0 ||
+			thread.flags & TASK_NO_MM || read_stat(s, pid, tid, &thread) < 0)
+			continue;
+		t->mm_tid = tid;
+		t->mem = thread.mem;
+		t->marks = thread.marks;
+		t->flags &= ~(uint32_t)TASK_NO_MM;
+		t->flags |= TASK_ZOMBIE_LEADER | (thread.flags & TASK_CORE_DUMPING) |
+			(thread.flags & TASK_KILL_PENDING);
+		return;
+	}
+}
+
+static bool marks_are_zero(const struct mm_marks *m)
+{
+	static const struct mm_marks zero;
+
+	return memcmp(m, &zero, sizeof(zero)) == 0;
+}
+
+/* Fills *t, all of it, but leaves it in disorder when it fails. */
+static int read_task(const struct snapshot *s, pid_t pid, struct task *t)
+{
+	int r;
+
+	*t = (struct task){ 0 };
+	r = read_stat(s, pid, 0, t);
+	if (r < 0)
+		return r;
+	t->mm_tid = t->id.pid;
+	if (t->flags & TASK_KTHREAD)
+		return 0;
+	r = read_status(s, pid, 0, t); /* its Tgid replaces id.pid */
+	if (r < 0)
+		return r;
+	if (t->id.pid != pid)
+		return -EINVAL;
+	r = read_adj(s, pid, t);
+	if (r < 0)
+		return r;
+	if (t->flags & TASK_NO_MM && t->threads > 1)
+		find_mm_thread(s, t);
+	if (!(t->flags & TASK_NO_MM) && marks_are_zero(&t->marks))
+		t->flags |= TASK_MARKS_HIDDEN;
+	return 0;
+}
+
+int snapshot_read_task(struct snapshot *s, pid_t pid, struct task *ret)
+{
+	struct task t;
+	int r = pid > 0 ? read_task(s, pid, &t) : -EINVAL;
+
+	if (r == 0)
+		*ret = t;
+	return r;
+}
+
+static void count_failure(struct snapshot *s, int error)
+{
+	if (error == -ESRCH)
+		s->vanished++;
+	else
+		s->unread++;
+}
+
+/* --- the table --- */
+
+/* Whether a belongs nearer to the root of the heap than b. */
+typedef bool above_fn(const struct task *a, const struct task *b);
+
+static bool pid_above(const struct task *a, const struct task *b)
+{
+	return a->id.pid > b->id.pid;
+}
+
+/* What is lost if the task is left out of the table. */
+static uint64_t weight(const struct task *t)
+{
+	if (t->id.pid == 1)
+		return UINT64_MAX;
+	if (t->flags & TASK_KTHREAD)
+		return 0;
+	if (t->flags & TASK_NO_MM)
+		return 1;
+	uint64_t v = add_sat_u64(t->mem.anon_bytes, t->mem.file_bytes);
+	v = add_sat_u64(v, add_sat_u64(t->mem.shmem_bytes, t->mem.swap_bytes));
+	v = add_sat_u64(v, t->mem.pgtables_bytes);
+	return min_u64(add_sat_u64(v, 2), UINT64_MAX - 1);
+}
+
+static bool light_above(const struct task *a, const struct task *b)
+{
+	uint64_t x = weight(a), y = weight(b);
+
+	return x != y ? x < y : a->id.pid > b->id.pid;
+}
+
+static void sift_down(struct task *heap, uint32_t count, uint32_t at, above_fn *above)
+{
+	for (;;) {
+		uint32_t top = at, child = 2 * at + 1;
+		for (uint32_t i = child; i < count && i < child + 2; i++)
+			if (above(&heap[i], &heap[top]))
+				top = i;
+		if (top == at)
+			return;
+		struct task moved = heap[at];
+		heap[at] = heap[top];
+		heap[top] = moved;
+		at = top;
+	}
+}
+
+static void heapify(struct task *tasks, uint32_t count, above_fn *above)
+{
+	for (uint32_t i = count / 2; i-- > 0;)
+		sift_down(tasks, count, i, above);
+}
+
+/* In place: qsort(3) allocates. */
+static void sort_by_pid(struct task *tasks, uint32_t count)
+{
+	heapify(tasks, count, pid_above);
+	for (uint32_t n = count; n-- > 1;) {
+		struct task last = tasks[0];
+		tasks[0] = tasks[n];
+		tasks[n] = last;
+		sift_down(tasks, n, 0, pid_above);
+	}
+}
+
+/* The table is full: it becomes a heap with the lightest on top, which t replaces or not. */
+static void keep_heaviest(struct snapshot *s, const struct task *t)
+{
+	if (s->dropped++ == 0)
+		heapify(s->tasks, s->count, light_above);
+	if (!light_above(&s->tasks[0], t))
+		return;
+	s->tasks[0] = *t;
+	sift_down(s->tasks, s->count, 0, light_above);
+}
+
+static void add_task(struct snapshot *s, pid_t pid)
+{
+	struct task spare, *t = s->count < s->capacity ? &s->tasks[s->count] : &spare;
+	int r = read_task(s, pid, t);
+
+	if (r < 0)
+		count_failure(s, r);
+	else if (t == &spare)
+		keep_heaviest(s, t);
+	else
+		s->count++;
+}
+
+int snapshot_refresh(struct snapshot *s)
+{
+	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
+	pid_t pid, previous = 0;
+	bool sorted = true;
+	int r, last = snapshot_last_pid(s);
+
+	s->count = s->vanished = s->unread = s->dropped = 0;
+	s->generation++;
+	s->last_pid = last > 0 ? last : 0;
+	r = procfs_dir_open(s->proc_fd, ".", s->buffer + TEXT_SIZE, DIRENTS_SIZE, &d);
+	if (r < 0)
+		return r;
+	while ((r = procfs_dir_next(&d, &pid)) > 0) {
+		sorted &= pid > previous;
+		previous = pid;
+		add_task(s, pid);
+	}
+	if (r < 0)
+		s->count = 0;
+	if (!sorted || s->dropped)
+		sort_by_pid(s->tasks, s->count);
+	return r;
+}
+
+const struct task *snapshot_find(const struct snapshot *s, pid_t pid)
+{
+	uint32_t low = 0, high = s->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (s->tasks[middle].id.pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < s->count && s->tasks[low].id.pid == pid ? &s->tasks[low] : NULL;
+}
+
+/* --- those born since --- */
+
+int snapshot_last_pid(const struct snapshot *s)
+{
+	char self[16];
+	ssize_t n = readlinkat(s->proc_fd, "self", self, sizeof(self) - 1);
+	uint64_t v;
+
+	if (n >= 0) {
+		self[n] = '\0';
+		if (!procfs_parse_u64(self, &v) || v != (uint64_t)getpid())
+			return -EXDEV;
+	}
+	n = read_file(s, "loadavg");
+	if (n < 0)
+		return (int)n;
+	const char *last = strrchr(s->buffer, ' ');
+	if (!last || !procfs_parse_u64(last + 1, &v) || v > INT_MAX)
+		return -EINVAL;
+	return (int)v;
+}
+
+struct newborn {
+	bool reused; /* pids have wrapped: a row's pid may be another process's by now */
+	void (*found)(void *ctx, const struct task *t);
+	void *ctx;
+	int count;
+};
+
+static void newborn_look(struct snapshot *s, pid_t pid, struct newborn *n)
+{
+	const struct task *row = snapshot_find(s, pid);
+	struct task t;
+	int r = 0;
+
+	if (row && !n->reused)
+		return;
+	if (row)
+		r = read_stat(s, pid, 0, &t);
+	if (r == 0 && row && row->id.start_ticks == t.id.start_ticks)
+		return;
+	if (r == 0)
+		r = read_task(s, pid, &t);
+	if (r < 0) {
+		/* A pid that is nobody's, or a thread's (-EINVAL), is none of our business. */
+		if (r != -ESRCH && r != -EINVAL)
+			count_failure(s, r);
+		return;
+	}
+	n->count++;
+	n->found(n->ctx, &t);
+}
+
+int snapshot_newborn(struct snapshot *s, void (*found)(void *ctx, const struct task *t), void *ctx)
+{
+	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
+	struct newborn n = { .found = found, .ctx = ctx };
+	int r, last = snapshot_last_pid(s);
+	pid_t pid = s->last_pid > NEWBORN_MARGIN ? s->last_pid - NEWBORN_MARGIN : 1;
+
+	n.reused = last <= 0 || s->last_pid == 0 || last < s->last_pid;
+	/* To open a file that is not there costs about as much as an entry of the directory. */
+	if (!n.reused && (uint32_t)(last - pid) <= s->count + NEWBORN_MARGIN) {
+		for (; pid <= last; pid++)
+			newborn_look(s, pid, &n);
+		return n.count;
+	}
+	r = procfs_dir_open(s->proc_fd, ".", s->buffer + TEXT_SIZE, DIRENTS_SIZE, &d);
+	if (r < 0)
+		return r;
+	while ((r = procfs_dir_next(&d, &pid)) > 0)
+		newborn_look(s, pid, &n);
+	return r < 0 ? r : n.count;
+}
+
+/* --- details --- */
+
+/* Whether the file of path has no name any more. Asks for what is known, not a remote server. */
+static bool is_unlinked(const struct snapshot *s, const char *path)
+{
+	struct statx x;
+
+	return statx(s->proc_fd, path, AT_STATX_DONT_SYNC, STATX_NLINK, &x) == 0 &&
+		x.stx_nlink == 0;
+}
+
+int snapshot_read_exe(const struct snapshot *s, pid_t pid, char *ret, size_t size)
+{
+	static const char deleted[] = " (deleted)";
+	const struct procfs_path path = procfs_path_of(pid, 0, "exe");
+	const size_t tail = sizeof(deleted) - 1;
+
+	if (pid < 1 || size == 0)
+		return -EINVAL;
+	ssize_t n = readlinkat(s->proc_fd, path.text, s->buffer, TEXT_SIZE - 1);
+	if (n < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if ((size_t)n > tail && !memcmp(s->buffer + n - tail, deleted, tail) &&
+		is_unlinked(s, path.text))
+		n -= (ssize_t)tail;
+	size_t length = min_u64((uint64_t)n, size - 1);
+	memcpy(ret, s->buffer, length);
+	ret[length] = '\0';
+	return 0;
+}
+
+int snapshot_read_cgroup(const struct snapshot *s, pid_t pid, char *ret, size_t size)
+{
+	ssize_t n = pid > 0 ? read_file(s, procfs_path_of(pid, 0, "cgroup").text) : -EINVAL;
+
+	if (n < 0)
+		return (int)n;
+	return n == 0 ? -ESRCH : snapshot_parse_cgroup(s->buffer, ret, size);
+}
+
+/* --- memory --- */
+
+/* All of it present before it is needed. */
+static void *map_memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int snapshot_open(struct snapshot *s, int proc_fd, uint32_t capacity)
+{
+	*s = (struct snapshot){ .proc_fd = proc_fd };
+	s->buffer_size = TEXT_SIZE + DIRENTS_SIZE + TIDS_SIZE;
+	s->buffer = map_memory(s->buffer_size);
+	int r = s->buffer ? snapshot_reserve(s, capacity) : -ENOMEM;
+	if (r < 0)
+		snapshot_close(s);
+	return r;
+}
+
+int snapshot_reserve(struct snapshot *s, uint32_t capacity)
+{
+	struct task *tasks;
+
+	if (capacity == 0 || capacity > INT_MAX)
+		return -EINVAL;
+	if (capacity <= s->capacity)
+		return 0;
+	tasks = map_memory(capacity * sizeof(*tasks));
+	if (!tasks)
+		return -ENOMEM;
+	if (s->tasks) {
+		memcpy(tasks, s->tasks, s->count * sizeof(*tasks));
+		munmap(s->tasks, s->capacity * sizeof(*tasks));
+	}
+	s->tasks = tasks;
+	s->capacity = capacity;
+	return 0;
+}
+
+void snapshot_close(struct snapshot *s)
+{
+	if (s->tasks)
+		munmap(s->tasks, s->capacity * sizeof(*s->tasks));
+	if (s->buffer)
+		munmap(s->buffer, s->buffer_size);
+	*s = (struct snapshot){ .proc_fd = -EBADF };
+}
