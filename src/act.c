@@ -39,8 +39,7 @@ static void event_of_candidate(struct actor *a, const struct candidate *c, struc
 	}
 	if (c->rule)
 		memcpy(ret->rule, c->rule->name, sizeof(ret->rule));
-	if (snapshot_read_cgroup(&a->snapshot, t->id.pid, ret->cgroup, sizeof(ret->cgroup)) < 0)
-		ret->cgroup[0] = '\0';
+	facts_cgroup(&a->facts, t, ret->cgroup, sizeof(ret->cgroup));
 }
 
 static void event_readings(

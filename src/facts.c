@@ -4,10 +4,17 @@
 #include "kill.h"
 #include "util.h"
 
-/* Longest waits for facts that need the target's mmap lock. */
+/* Longest waits for facts that need the target's mmap lock, or cgroup_mutex. */
+#define CGROUP_WAIT_USEC  (20 * USEC_PER_MSEC)
 #define CMDLINE_WAIT_USEC (20 * USEC_PER_MSEC)
 #define SHMEM_WAIT_USEC   (50 * USEC_PER_MSEC)
 #define SMAPS_WAIT_USEC   (50 * USEC_PER_MSEC)
+
+void facts_cgroup(struct facts *f, const struct task *t, char *ret, size_t size)
+{
+	if (probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret, size) < 0)
+		ret[0] = '\0';
+}
 
 static void read_detail(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret)
 {
@@ -16,8 +23,7 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
 	if (snapshot_read_exe(f->snapshot, t->id.pid, ret->exe, sizeof(ret->exe)) < 0)
 		ret->exe[0] = '\0';
-	if (snapshot_read_cgroup(f->snapshot, t->id.pid, ret->cgroup, sizeof(ret->cgroup)) < 0)
-		ret->cgroup[0] = '\0';
+	facts_cgroup(f, t, ret->cgroup, sizeof(ret->cgroup));
 	if (want_cmdline &&
 		probe_cmdline(f->probe, t->mm_tid, CMDLINE_WAIT_USEC, ret->cmdline,
 			sizeof(ret->cmdline)) < 0)

@@ -22,6 +22,9 @@ struct facts {
 int facts_open(struct facts *f, const struct config *c, struct snapshot *s);
 void facts_close(struct facts *f);
 
+/* The cgroup of a task, "" when it cannot be had in time. */
+void facts_cgroup(struct facts *f, const struct task *t, char *ret, size_t size);
+
 struct victim_fns facts_victim_fns(struct facts *f);
 
 /* kill_protected_fn; ctx is struct facts. Pid 1, the daemon, kernel threads, oom_score_adj -1000
