@@ -22,27 +22,34 @@ enum report_level {
 	REPORT_DEBUG = 7,
 };
 
-/* Levels above max are dropped. Writes structured entries when stderr is the journal, else lines
- * (with "<N>" prefixes when under_service_manager wants them) to stderr. 0 or -errno. */
+/*
+ * Starts the logger. Levels above max are dropped. Writes structured entries when stderr is the
+ * journal (JOURNAL_STREAM), else lines to stderr; lines with "<N>" prefixes when it is the journal
+ * but takes no entries. All of report_open, _close, _line, _event and _set_level belong to one
+ * thread. 0 or -errno.
+ */
 int report_open(enum report_level max);
 void report_set_level(enum report_level max);
-/* Waits until the ring is empty, at most timeout_usec. */
+/* Waits until the ring is empty, at most timeout_usec; then what is left is lost. */
 void report_close(uint64_t timeout_usec);
 
-/* For start, reload and other calm times: formats now, writes later. Never blocks. */
+/* For start, reload and other calm times: formats now, writes later. Never blocks. Line ends and
+ * other control characters become blanks. */
 void report_line(enum report_level level, const char *format, ...) _printf_(2, 3);
 
 enum report_kind {
-	REPORT_EPISODE_BEGAN, /* sample */
-	REPORT_SIGNALLED,     /* victim, sig, members, expected */
-	REPORT_FREED,         /* victim, freed, latency, available before and after */
-	REPORT_STUCK,         /* victim, blame; its mm is hidden now */
+	REPORT_EPISODE_BEGAN, /* level, cause, available (after), swap */
+	REPORT_SIGNALLED,     /* victim, sig, members, expected, level, cause, detect_usec */
+	REPORT_FREED,         /* victim, sig, freed, latency, available before and after */
+	REPORT_STUCK,         /* victim, blame, latency (0: not told); its mm is hidden now */
 	REPORT_HIDDEN_PIN,    /* a candidate that is pinned: not chosen, said once per mm */
-	REPORT_LOST,          /* the kill could not be carried out: errno */
-	REPORT_NO_VICTIM,     /* result */
-	REPORT_STEP,          /* ladder step taken, and its outcome */
-	REPORT_RECOVERED,     /* episode: victims, freed, duration */
-	REPORT_KERNEL_OOM,    /* the kernel's own OOM killer ran */
+	REPORT_LOST,          /* the kill could not be carried out: error */
+	REPORT_NO_VICTIM,     /* result, need, shmem_total */
+	/* Ladder step taken. error: 0, -ENOENT nothing for it to do here, or why it failed; cgroup
+	 * (or the program run), members and expected: what it hit. */
+	REPORT_STEP,
+	REPORT_RECOVERED,  /* victims, freed, latency: the episode; available before and after */
+	REPORT_KERNEL_OOM, /* the kernel's own OOM killer ran: kernel_oom_kills times */
 };
 
 /* Plain data: only the members that the kind names are meaningful. */
@@ -62,8 +69,10 @@ struct report_event {
 	enum mm_pin pin;
 	pid_t pin_pid;
 	char pin_comm[TASK_COMM_LEN];
-	uint64_t expected_bytes, freed_bytes, latency_usec;
-	uint64_t detect_usec; /* detection to last signal */
+	uint64_t expected_bytes, shmem_bytes; /* what should come back; the shared memory in it */
+	uint64_t freed_bytes, latency_usec;
+	uint64_t detect_usec;  /* detection to last signal */
+	uint64_t major_faults; /* ours, meanwhile: should be 0 */
 	uint64_t available_before_bytes, available_after_bytes, total_bytes;
 	uint64_t swap_free_bytes, swap_total_bytes, shmem_total_bytes, need_bytes;
 	int16_t oom_score_adj;
@@ -73,23 +82,27 @@ struct report_event {
 	enum ladder_step step;
 	struct kill_blame blame;
 	uint32_t victims;
-	uint64_t kernel_oom_kills;
+	uint64_t kernel_oom_kills; /* new ones */
 	char rule[CONFIG_NAME_MAX];
 };
 
-/* Copies the event into the ring: no formatting, no allocation, no wait. Drops it when full. */
+/* Copies the event into the ring: no formatting, no allocation, no wait. Drops it when full; the
+ * next that gets through is preceded by how many were. */
 void report_event(const struct report_event *e);
 
 /*
  * Writes text that a process controls so that it cannot break a line, a parser or a terminal:
- * control characters and invalid UTF-8 as \xNN. Returns ret.
+ * control characters (C0, DEL, C1), invalid UTF-8, characters that break or turn a line (U+2028,
+ * U+2029, the bidirectional controls) and backslashes as \xNN. What does not fit is cut between
+ * characters, so the outcome is valid UTF-8. Returns ret.
  */
 char *report_escape(const char *text, char *ret, size_t size);
 /* "3.1 GiB", "412 MiB", "0 B". Returns ret. */
 char *report_bytes(uint64_t bytes, char *ret, size_t size);
 /* "84 ms", "1.2 s". Returns ret. */
 char *report_usec(uint64_t usec, char *ret, size_t size);
-/* The human line of an event, one sentence. For the logger and tests. */
+/* The human line of an event, one sentence, and how important it is. For the logger and tests. */
+enum report_level report_level_of(enum report_kind kind);
 void report_format(const struct report_event *e, char *ret, size_t size);
 
 /* --dry-run: the table of candidates with their reasons, to f. */

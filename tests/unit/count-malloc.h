@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How many times the program has asked for memory: to show that a path never does. Included by one
+ * How many times this thread has asked for memory: to show that a path never does. Included by one
  * .c of a program only, since it replaces malloc() (under a sanitizer, which has replaced it
  * already, it uses the sanitizer's hook).
  */
 #pragma once
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-static atomic_uint malloc_count;
+static _Thread_local unsigned malloc_count;
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -27,7 +26,7 @@ int __sanitizer_install_malloc_and_free_hooks(
 
 static void count_allocated(const volatile void *p, size_t size)
 {
-	atomic_fetch_add(&malloc_count, 1);
+	malloc_count++;
 }
 
 static void ignore_freed(const volatile void *p)
@@ -45,19 +44,19 @@ void *__libc_realloc(void *p, size_t size);
 
 void *malloc(size_t size)
 {
-	atomic_fetch_add(&malloc_count, 1);
+	malloc_count++;
 	return __libc_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-	atomic_fetch_add(&malloc_count, 1);
+	malloc_count++;
 	return __libc_calloc(count, size);
 }
 
 void *realloc(void *p, size_t size)
 {
-	atomic_fetch_add(&malloc_count, 1);
+	malloc_count++;
 	return __libc_realloc(p, size);
 }
 #endif

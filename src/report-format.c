@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Events as sentences. Apart from report.c because it has no effect: what is said can be tested
+ * without anybody to say it.
+ */
+#include "report-text.h"
+
+#include <signal.h>
+#include <string.h>
+
+static void add_group(struct text *t, const struct report_event *e)
+{
+	text_process(t, e->victim.pid, e->comm);
+	if (e->members > 1)
+		text_add(t, " and %u sharer%s", e->members - 1, e->members > 2 ? "s" : "");
+}
+
+static void add_rule(struct text *t, const struct report_event *e)
+{
+	text_add(t, "rule \"");
+	text_escaped(t, e->rule);
+	text_add(t, "\"");
+}
+
+static void add_available(struct text *t, const struct report_event *e, uint64_t available_bytes)
+{
+	text_bytes(t, available_bytes);
+	text_add(t, " of ");
+	text_bytes(t, e->total_bytes);
+	text_add(t, " available (");
+	text_percent(t, available_bytes, e->total_bytes);
+	text_add(t, ")");
+}
+
+static void add_available_change(struct text *t, const struct report_event *e)
+{
+	text_add(t, "; mem available ");
+	text_percent(t, e->available_before_bytes, e->total_bytes);
+	text_add(t, " -> ");
+	text_percent(t, e->available_after_bytes, e->total_bytes);
+}
+
+static void add_level(struct text *t, const struct report_event *e)
+{
+	const char *level = e->level == LEVEL_KILL ? "kill" : "warn";
+
+	switch (e->cause) {
+	case CAUSE_PRESSURE:
+		text_add(t, "memory pressure has reached the %s level", level);
+		return;
+	case CAUSE_NONE:
+	case CAUSE_MEMORY:
+		text_add(t, "memory is at the %s level", level);
+		return;
+	}
+}
+
+static void say_began(struct text *t, const struct report_event *e)
+{
+	add_level(t, e);
+	text_add(t, ": ");
+	add_available(t, e, e->available_after_bytes);
+	if (e->swap_total_bytes == 0) {
+		text_add(t, ", no swap");
+		return;
+	}
+	text_add(t, ", ");
+	text_bytes(t, e->swap_free_bytes);
+	text_add(t, " of ");
+	text_bytes(t, e->swap_total_bytes);
+	text_add(t, " swap free");
+}
+
+/* By what it is known who shares the mm; nothing where there is nothing to be known. */
+static void add_evidence(struct text *t, const struct report_event *e)
+{
+	switch (e->evidence) {
+	case MM_EVIDENCE_SOLE:
+		return;
+	case MM_EVIDENCE_KCMP:
+		if (e->members > 1)
+			text_add(t, ", sharers known by kcmp");
+		return;
+	case MM_EVIDENCE_SMAPS:
+		text_add(t, ", %s by smaps, the weaker evidence",
+			e->members > 1 ? "sharers known" : "no sharer");
+		return;
+	case MM_EVIDENCE_UNKNOWN:
+		text_add(t, ", more sharers are possible: not all could be compared");
+		return;
+	}
+}
+
+static const char *signal_name(int sig)
+{
+	const char *name = sigabbrev_np(sig);
+
+	return name ? name : "?";
+}
+
+static void say_signalled(struct text *t, const struct report_event *e)
+{
+	text_add(t, "%s SIG%s to ", e->dry_run ? "would have sent" : "sent", signal_name(e->sig));
+	add_group(t, e);
+	text_add(t, " of uid %u", e->uid);
+	if (e->cgroup[0]) {
+		text_add(t, " in ");
+		text_escaped(t, e->cgroup);
+	}
+	text_add(t, " to get back ");
+	text_bytes(t, e->expected_bytes);
+	if (e->shmem_bytes > 0) {
+		text_add(t, " (");
+		text_bytes(t, e->shmem_bytes);
+		text_add(t, " of it shared memory)");
+	}
+	text_add(t, " of the ");
+	text_bytes(t, e->need_bytes);
+	text_add(t, " needed: the highest badness of those that may be killed, oom_score_adj %d",
+		e->oom_score_adj);
+	if (e->rule[0]) {
+		text_add(t, ", ");
+		add_rule(t, e);
+	}
+	add_evidence(t, e);
+	if (e->newborn > 0)
+		text_add(t, ", %u born meanwhile", e->newborn);
+	text_add(t, "; ");
+	add_level(t, e);
+	text_add(t, ", ");
+	add_available(t, e, e->available_before_bytes);
+	text_add(t, ", ");
+	text_usec(t, e->detect_usec);
+	text_add(t, " from detection to the last signal");
+	if (e->major_faults > 0)
+		text_add(t, ", with %llu major page faults", (unsigned long long)e->major_faults);
+}
+
+static void say_freed(struct text *t, const struct report_event *e)
+{
+	text_add(t, "%s%s ", e->dry_run ? "would have " : "",
+		e->sig == SIGTERM ? "terminated" : "killed");
+	add_group(t, e);
+	text_add(t, ", freed ");
+	text_bytes(t, e->freed_bytes);
+	text_add(t, " in ");
+	text_usec(t, e->latency_usec);
+	add_available_change(t, e);
+}
+
+static void add_blame(struct text *t, const struct kill_blame *b)
+{
+	switch (b->kind) {
+	case BLAME_UNKNOWN:
+		text_add(t, " is stuck, for no reason that can be seen");
+		return;
+	case BLAME_PINNED:
+		text_add(t, ": mm pinned by ");
+		text_process(t, b->pid, b->comm);
+		return;
+	case BLAME_STATE:
+		text_add(t, " is stuck: thread %d in %c state", b->pid, b->state);
+		if (b->wchan[0]) {
+			text_add(t, " at wchan ");
+			text_escaped(t, b->wchan);
+		}
+		return;
+	case BLAME_CORE_DUMP:
+		text_add(t, " is stuck: its core is being dumped");
+		return;
+	case BLAME_KTHREAD:
+		text_add(t, ": mm pinned by kernel thread ");
+		text_process(t, b->pid, b->comm);
+		return;
+	case BLAME_HELD:
+		text_add(t, " is stuck: all its processes are gone, but something still holds it");
+		return;
+	}
+}
+
+static void say_stuck(struct text *t, const struct report_event *e)
+{
+	text_add(t, "mm of ");
+	add_group(t, e);
+	add_blame(t, &e->blame);
+	if (e->latency_usec > 0) {
+		text_add(t, ", ");
+		text_usec(t, e->latency_usec);
+		text_add(t, " after SIG%s", signal_name(e->sig));
+	}
+	text_add(t, "; hidden, next victim");
+}
+
+static void say_pin(struct text *t, const struct report_event *e)
+{
+	text_add(t, "not killing ");
+	add_group(t, e);
+	text_add(t, ", for its ");
+	text_bytes(t, e->expected_bytes);
+	text_add(t, " would not come back: mm pinned by ");
+	text_process(t, e->pin_pid, e->pin_comm);
+	switch (e->pin) {
+	case MM_PIN_NONE:
+	case MM_PIN_INIT:
+		return;
+	case MM_PIN_SELF:
+		text_add(t, ", which is oomfwd itself");
+		return;
+	case MM_PIN_ADJ:
+		text_add(t, ", which has oom_score_adj -1000");
+		return;
+	case MM_PIN_PROTECTED:
+		text_add(t, ", which is protected");
+		if (e->rule[0]) {
+			text_add(t, " by ");
+			add_rule(t, e);
+		}
+		return;
+	}
+}
+
+static void say_lost(struct text *t, const struct report_event *e)
+{
+	text_add(t, "could not kill ");
+	add_group(t, e);
+	text_add(t, ": ");
+	text_error(t, e->error);
+	text_add(t, "%s", e->error == -EPERM ? "; hidden, next victim" : "; choosing again");
+}
+
+static void say_no_victim(struct text *t, const struct report_event *e)
+{
+	switch (e->result) {
+	case VICTIM_CHOSEN:
+	case VICTIM_PARTIAL:
+		text_add(
+			t, "no victim: all that were chosen were gone before they could be killed");
+		break;
+	case VICTIM_NONE:
+		text_add(t,
+			"no victim: every process is protected, avoided, pinned or hidden "
+			"(oomfwd --once --dry-run lists them)");
+		break;
+	case VICTIM_HOPELESS:
+		text_add(t, "no victim: those that may be killed hold too little to matter");
+		break;
+	case VICTIM_ALL_DYING:
+		text_add(t, "no new victim: what could be chosen is dying already");
+		break;
+	}
+	text_add(t, "; ");
+	text_bytes(t, e->need_bytes);
+	text_add(t, " needed, ");
+	add_available(t, e, e->available_after_bytes);
+	/* What killing cannot give back, somebody has to delete. */
+	if (e->shmem_total_bytes > 0 && e->shmem_total_bytes >= e->total_bytes / 8) {
+		text_add(t, "; ");
+		text_bytes(t, e->shmem_total_bytes);
+		text_add(t,
+			" is held by shared memory and tmpfs files: free some under /dev/shm, /tmp "
+			"or /run");
+	}
+}
+
+static const char *step_done(enum ladder_step step)
+{
+	switch (step) {
+	case LADDER_AVOIDED:
+		return "made processes that avoid rules spare eligible";
+	case LADDER_CGROUP:
+		return "killed the whole cgroup ";
+	case LADDER_KERNEL:
+		return "called the kernel's OOM killer (sysrq f)";
+	case LADDER_FINAL:
+		return "taken the final action";
+	}
+	return "";
+}
+
+static void say_step(struct text *t, const struct report_event *e)
+{
+	if (e->error < 0) {
+		text_add(t, "no victim is left, and step \"%s\" %s", config_ladder_name(e->step),
+			e->error == -ENOENT ? "has nothing to do here" : "failed: ");
+		if (e->error != -ENOENT)
+			text_error(t, e->error);
+		text_add(t, "; next step");
+		return;
+	}
+	text_add(t, "%s%s", e->dry_run ? "would have " : "no victim is left, so oomfwd has ",
+		step_done(e->step));
+	if (e->cgroup[0]) {
+		if (e->step == LADDER_FINAL)
+			text_add(t, ", ");
+		text_escaped(t, e->cgroup);
+	}
+	if (e->step == LADDER_CGROUP) {
+		text_add(t, " of ");
+		if (e->members > 0)
+			text_add(t, "%u process%s and ", e->members, e->members > 1 ? "es" : "");
+		text_bytes(t, e->expected_bytes);
+	}
+}
+
+static void say_recovered(struct text *t, const struct report_event *e)
+{
+	text_add(t, "memory has recovered after ");
+	text_usec(t, e->latency_usec);
+	if (e->victims > 0) {
+		text_add(t, ": %u victim%s, ", e->victims, e->victims > 1 ? "s" : "");
+		text_bytes(t, e->freed_bytes);
+		text_add(t, " freed");
+	} else {
+		text_add(t, " without a victim");
+	}
+	add_available_change(t, e);
+}
+
+static void say_kernel_oom(struct text *t, const struct report_event *e)
+{
+	text_add(t,
+		"the kernel's own OOM killer has killed %llu process%s: oomfwd was too late, or a "
+		"cgroup met its own limit; if memory was short everywhere, raise the levels in %s",
+		(unsigned long long)e->kernel_oom_kills, e->kernel_oom_kills == 1 ? "" : "es",
+		CONFIG_PATH);
+}
+
+enum report_level report_level_of(enum report_kind kind)
+{
+	switch (kind) {
+	case REPORT_FREED:
+	case REPORT_RECOVERED:
+	case REPORT_HIDDEN_PIN:
+		return REPORT_NOTICE;
+	case REPORT_EPISODE_BEGAN:
+	case REPORT_SIGNALLED:
+	case REPORT_STUCK:
+	case REPORT_LOST:
+	case REPORT_STEP:
+		return REPORT_WARNING;
+	case REPORT_NO_VICTIM:
+	case REPORT_KERNEL_OOM:
+		return REPORT_ERROR;
+	}
+	return REPORT_ERROR;
+}
+
+void report_format(const struct report_event *e, char *ret, size_t size)
+{
+	struct text t = { ret, size };
+
+	if (size == 0)
+		return;
+	*ret = '\0';
+	switch (e->kind) {
+	case REPORT_EPISODE_BEGAN:
+		return say_began(&t, e);
+	case REPORT_SIGNALLED:
+		return say_signalled(&t, e);
+	case REPORT_FREED:
+		return say_freed(&t, e);
+	case REPORT_STUCK:
+		return say_stuck(&t, e);
+	case REPORT_HIDDEN_PIN:
+		return say_pin(&t, e);
+	case REPORT_LOST:
+		return say_lost(&t, e);
+	case REPORT_NO_VICTIM:
+		return say_no_victim(&t, e);
+	case REPORT_STEP:
+		return say_step(&t, e);
+	case REPORT_RECOVERED:
+		return say_recovered(&t, e);
+	case REPORT_KERNEL_OOM:
+		return say_kernel_oom(&t, e);
+	}
+}
