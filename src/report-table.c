@@ -46,7 +46,7 @@ static struct text cell(struct row *r, int column)
 	return (struct text){ r->cell[column], sizeof(r->cell[column]) };
 }
 
-/* "pinned by 1 (systemd)", "protected by rule "sshd"" */
+/* With the name to the reason: its memory is pinned by 1 (systemd), rule "base" */
 static void fill_reason(struct row *r, const struct snapshot *s, const struct candidate *c)
 {
 	struct text t = cell(r, 7);
@@ -55,7 +55,7 @@ static void fill_reason(struct row *r, const struct snapshot *s, const struct ca
 	if (c->reason == REASON_PINNED && c->group.pin != MM_PIN_NONE) {
 		const struct task *p = &s->tasks[c->group.pinned_by];
 
-		text_add(&t, ": mm pinned by ");
+		text_add(&t, " by ");
 		text_process(&t, p->id.pid, p->comm);
 	}
 	if (c->rule) {

@@ -401,9 +401,8 @@ static void the_table_lines_up(void **state)
 		"%s: 2.0 GiB needed, 3.0 GiB would come back from 1 group\n"
 		"RANK   PID  COMM      GIVES BACK   BADNESS   ADJ  SHARERS    REASON\n"
 		"   1  4242  java         3.0 GiB   4.0 GiB    62  2 (kcmp)   %s\n"
-		"   2    17  caf\xc3\xa9\\x0A     412 MiB  -5.0 MiB  -900  1 (smaps)  %s: mm "
-		"pinned "
-		"by 1 (systemd), rule \"base\"\n"
+		"   2    17  caf\xc3\xa9\\x0A     412 MiB  -5.0 MiB  -900  1 (smaps)  %s by 1 "
+		"(systemd), rule \"base\"\n"
 		"   3     1  systemd          0 B       0 B     0  none       %s\n",
 		victim_result_text(VICTIM_CHOSEN), victim_reason_text(REASON_CHOSEN),
 		victim_reason_text(REASON_PINNED), victim_reason_text(REASON_NO_YIELD));
