@@ -286,8 +286,8 @@ static void pretend_journal(void)
 static void the_journal_gets_fields(void **state)
 {
 	static const char *const fields[] = {
-		"MESSAGE=killed 4242 (ja\\x0Ava) and 1 sharer, freed 3.0 GiB in 84 ms; "
-		"mem available 25 % -> 50 %\n",
+		"MESSAGE=killed 4242 (ja\\x0Ava) and 1 sharer, freed 3.0 GiB in 84 ms; ",
+		"; mem available 25 % -> 50 %\n",
 		"\nPRIORITY=5\n",
 		"\nSYSLOG_IDENTIFIER=oomfwd\n",
 		"\nMESSAGE_ID=dda3e6777d1445a59b0b1980b133d62a\n",
