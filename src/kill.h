@@ -36,7 +36,9 @@ struct killer;
 
 /*
  * Starts the reaper threads and prepares all memory. *wake_fd is an eventfd, the killer's, readable
- * when a reaper has news. s gives the reader for the re-checks and is borrowed. 0 or -errno.
+ * when a reaper has news until its 8 bytes are read. s gives the reader for the re-checks and is
+ * borrowed: it must be the one whose passes kill_prepare gets, so that those born since are known.
+ * 0 or -errno.
  */
 int killer_new(
 	const struct kill_ops *ops, struct snapshot *s, struct killer **ret, int *ret_wake_fd);
@@ -48,7 +50,8 @@ void killer_set_ops(struct killer *k, const struct kill_ops *ops);
  * oom_score_adj, compares the mm again, opens the mm handle. Signals nothing. Returns the slot, or
  *   -ESRCH   nobody of the group is left (or all have another mm now)
  *   -EPERM   a member may not be signalled, or has become unkillable (oom_score_adj -1000)
- *   -ENOSPC  no slot or no room for the members
+ *   -ENOSPC  no slot, no room for the members, or no fd or kernel memory to open them
+ * or another -errno of the system calls.
  */
 int kill_prepare(struct killer *k, const struct snapshot *s, const struct sharedmm *sm,
 	const struct mm_group *g, uint64_t expected_bytes);
@@ -67,9 +70,12 @@ struct kill_result {
  * Signals all members of all the slots given, in one go, with sig (SIGTERM or SIGKILL; SIGKILL also
  * upgrades a slot that has had SIGTERM). Before the first signal it looks for sharers born since
  * the snapshot; when there are some, the group is stopped first, so that it can bear no more while
- * we look again (at most 8 rounds). After SIGKILL it thaws v1 freezers and hands the group to a
- * reaper. A newborn for which is_protected holds makes its slot fail with -EPERM, unsignalled (and
- * continued, if it was stopped). Per-slot outcome in results[i]: 0 or -errno.
+ * we look again (at most 8 rounds, and no new one after 50 ms). After SIGKILL it thaws v1 freezers,
+ * hands the group to a reaper and looks once more for those born meanwhile. After SIGTERM whoever
+ * is stopped, by us or others, is continued, since it could not act on it otherwise. A newborn for
+ * which is_protected holds makes its slot fail with -EPERM, unsignalled (and continued, if it was
+ * stopped). Per-slot outcome in results[i]: 0, -ESRCH when all have gone by themselves and nobody
+ * else holds the mm, or another -errno.
  */
 void kill_signal(struct killer *k, const int *slots, int *results, uint32_t count, int sig,
 	kill_protected_fn *is_protected, void *ctx, struct kill_result *ret);
@@ -94,8 +100,9 @@ struct kill_status {
 };
 
 /*
- * Looks at a slot without blocking. A reaper that was refused makes it look for a new sharer and
- * signal that too (promise 2), if the slot was killed. 0 or -errno.
+ * Looks at a slot without blocking. A reaper that was refused, and members that are all gone while
+ * the mm is not, make it look for a new sharer and signal that too (promise 2), if the slot was
+ * killed. Who calls exec after SIGTERM leaves the slot. 0 or -errno.
  */
 int kill_observe(struct killer *k, int slot, kill_protected_fn *is_protected, void *ctx,
 	struct kill_status *ret);

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sharer.c and blame.c: sharers born while their group is killed, and who is named when nothing
+ * comes back.
+ */
+#include "kill-world.h"
+
+static bool is_pid(void *ctx, const struct task *t)
+{
+	return t->id.pid == *(pid_t *)ctx;
+}
+
+static void a_newborn_sharer_dies_with_its_group(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	born(w, 104, 101, 2000, 1);
+	born(w, 105, 101, 2000, 5); /* a fork: has a copy */
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(r.signalled, 3);
+	assert_int_equal(r.newborn, 1);
+	assert_int_equal(sent_to(w, 104, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 105, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 105, SIGSTOP), 0);
+	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
+	/* It was stopped before anybody was killed. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(w->sent[i].sig, SIGSTOP);
+}
+
+static void bears_when_stopped(struct world *w, struct proc *p, int sig)
+{
+	if (sig == SIGSTOP && p->pid == 100)
+		born(w, 110, 100, 2001, 1);
+}
+
+static void one_born_while_its_parent_is_stopped_is_found_in_the_next_round(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	born(w, 104, 101, 2000, 1);
+	w->on_send = bears_when_stopped;
+	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
+	assert_int_equal(r.signalled, 4);
+	assert_int_equal(r.newborn, 2);
+	assert_int_equal(sent_to(w, 110, SIGTERM), 1);
+	/* SIGTERM is acted on by running processes only. */
+	assert_int_equal(sent_to(w, 100, SIGCONT), 1);
+	assert_int_equal(sent_to(w, 110, SIGCONT), 1);
+}
+
+static void bears_for_ever(struct world *w, struct proc *p, int sig)
+{
+	if (sig == SIGSTOP && w->proc_count < WORLD_MAX - 1)
+		born(w, w->procs[w->proc_count - 1].pid + 1, p->pid, 2001, 1);
+}
+
+static void a_group_that_bears_without_end_is_killed_all_the_same(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	give_handle(w, by_pid(w, 100)); /* the last are found when nobody is left to compare with */
+	slot = prepare(w, 100);
+	born(w, 104, 101, 2000, 1);
+	w->on_send = bears_for_ever;
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 100, SIGKILL), 1);
+	assert_true(r.newborn > 8);
+	for (int i = 0; i < w->proc_count; i++)
+		if (w->procs[i].mm == 1)
+			fail_msg("%d still has the mm", w->procs[i].pid);
+}
+
+static void bears_when_killed(struct world *w, struct proc *p, int sig)
+{
+	if (sig == SIGKILL && p->pid < 120)
+		born(w, p->pid < 110 ? 110 + p->pid % 2 : p->pid + 2, p->pid, 2001, p->mm);
+}
+
+static void one_born_by_a_dying_process_is_found_after_the_kill(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	for (int i = 1; i <= 3; i++)
+		by_pid(w, 99 + i)->stuck = true; /* they take their time */
+	slot = prepare(w, 100);
+	w->on_send = bears_when_killed;
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 110, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 111, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 112, SIGKILL), 1); /* the child's child */
+	assert_true(r.newborn >= 3);
+	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 110, SIGSTOP), 0); /* no need: they are dying */
+}
+
+static void a_protected_newborn_saves_its_group(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	pid_t keep = 105;
+	int slots[2], results[2];
+
+	make_pair(w);
+	slots[0] = prepare(w, 100);
+	slots[1] = prepare(w, 103);
+	born(w, 104, 101, 2000, 1);
+	by_pid(w, 101)->state = 'T'; /* too late to matter */
+	w->on_send = NULL;
+	kill_signal(w->k, slots, results, 0, SIGKILL, is_pid, &keep, &r);
+	assert_int_equal(w->sent_count, 0);
+
+	born(w, 105, 101, 2000, 1);
+	kill_signal(w->k, slots, results, 2, SIGKILL, is_pid, &keep, &r);
+	assert_int_equal(results[0], -EPERM);
+	assert_int_equal(results[1], 0); /* the other group has nothing to do with it */
+	assert_int_equal(r.signalled, 1);
+	assert_int_equal(sent_to(w, 103, SIGKILL), 1);
+	for (pid_t pid = 100; pid <= 105; pid++)
+		if (pid != 103) {
+			assert_int_equal(sent_to(w, pid, SIGKILL), 0);
+			/* Whoever was stopped runs on. */
+			assert_int_equal(sent_to(w, pid, SIGSTOP), sent_to(w, pid, SIGCONT));
+		}
+	assert_int_equal(sent_to(w, 105, SIGSTOP), 0);
+}
+
+static void bears_a_protected_one(struct world *w, struct proc *p, int sig)
+{
+	if (sig == SIGSTOP && p->pid == 101)
+		born(w, 105, 101, 2000, 1);
+}
+
+static void a_group_that_was_stopped_and_is_saved_runs_on(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	pid_t keep = 105;
+	int slot;
+
+	make_pair(w);
+	by_pid(w, 100)->state = 'T'; /* by its user */
+	show(w, by_pid(w, 100));
+	slot = prepare(w, 100);
+	born(w, 104, 101, 2000, 1);
+	w->on_send = bears_a_protected_one;
+	assert_int_equal(kill_one(w, slot, SIGKILL, is_pid, &keep, &r), -EPERM);
+	assert_int_equal(r.signalled, 0);
+	assert_int_equal(sent_to(w, 101, SIGSTOP), 1);
+	assert_int_equal(sent_to(w, 101, SIGCONT), 1);
+	assert_int_equal(sent_to(w, 104, SIGCONT), 1);
+	assert_int_equal(sent_to(w, 100, SIGCONT), 0); /* it was not us who stopped it */
+	assert_int_equal(sent_to(w, 100, SIGKILL), 0);
+	kill_release(w->k, slot);
+	assert_int_equal(sent_to(w, 101, SIGCONT), 1);
+}
+
+static void two_without_an_mm_are_no_sharers(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 103);
+	/* Both have let go: kcmp calls that equal. The newborn still shows its marks. */
+	lose_mm(w, by_pid(w, 103));
+	by_pid(w, 103)->stuck = true;
+	born(w, 104, 1, 2000, 8)->marks = 9;
+	show(w, by_pid(w, 104));
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 104, SIGKILL), 0);
+	born(w, 106, 1, 2000, 0)->marks = 9;
+	show(w, by_pid(w, 106));
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 106, SIGKILL), 0);
+}
+
+static void with_everybody_gone_the_handle_tells_of_the_sharer(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	struct kill_status st;
+	int slot;
+
+	make_pair(w);
+	give_handle(w, by_pid(w, 100));
+	slot = prepare(w, 100);
+	reaped(w, by_pid(w, 100));
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	reaped(w, by_pid(w, 101));
+	born(w, 90, 1, 900, 1);     /* its marks, but it was there before */
+	born(w, 140, 103, 2000, 1); /* no child of this group */
+	born(w, 141, 1, 2000, 1);   /* left to init: may be one */
+	assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), 0);
+	assert_true(st.handle_valid);
+	assert_false(st.mm_gone);
+	assert_int_equal(sent_to(w, 141, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 140, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 90, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
+}
+
+static void without_a_handle_nobody_is_suspected(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	struct kill_status st;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	reaped(w, by_pid(w, 100));
+	reaped(w, by_pid(w, 101));
+	born(w, 141, 1, 2000, 1);
+	usleep(10000);
+	assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), 0);
+	assert_true(st.all_exited);
+	assert_int_equal(sent_to(w, 141, SIGKILL), 0);
+}
+
+static void a_refused_reaper_makes_observe_find_the_sharer(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	struct kill_status st = { 0 };
+	struct proc *p;
+	int slot;
+
+	make_pair(w);
+	p = by_pid(w, 103);
+	p->stuck = true;
+	for (int i = 0; i < 4; i++)
+		p->mrelease[i] = -EINVAL;
+	slot = prepare(w, 103);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	born(w, 142, 103, 2000, 3)->marks = 9;
+	show(w, by_pid(w, 142));
+	for (int i = 0; i < 1000 && !sent_to(w, 142, SIGKILL); i++) {
+		assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), 0);
+		usleep(1000);
+	}
+	assert_int_equal(sent_to(w, 142, SIGKILL), 1);
+	assert_int_equal(settled(w, slot).reap, REAP_DONE); /* through the new member */
+}
+
+static void one_that_a_later_pass_saw_is_found_too(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
+	born(w, 104, 101, 2000, 1);
+	born(w, 105, 101, 2000, 5);
+	pass(w);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 104, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 105, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
+}
+
+static int killed_and_stuck(struct world *w, pid_t pid)
+{
+	struct kill_result r;
+	int slot;
+
+	by_pid(w, pid)->stuck = true;
+	slot = prepare(w, pid);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	return slot;
+}
+
+static void blame_a_holder_that_is_not_dying(void **state)
+{
+	struct world *w = *state;
+	struct kill_blame blame;
+	pid_t keep = 143;
+	struct kill_status st;
+	int slot;
+
+	make_pair(w);
+	slot = killed_and_stuck(w, 103);
+	born(w, keep, 103, 2000, 3)->marks = 9;
+	show(w, by_pid(w, keep));
+	assert_int_equal(kill_observe(w->k, slot, is_pid, &keep, &st), 0);
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_PINNED);
+	assert_int_equal(blame.pid, keep);
+	assert_string_equal(blame.comm, "victim");
+	by_pid(w, keep)->pending = true;
+	show(w, by_pid(w, keep));
+	kill_explain(w->k, slot, &blame);
+	assert_int_not_equal(blame.kind, BLAME_PINNED);
+}
+
+static void blame_a_thread_in_d_state(void **state)
+{
+	struct world *w = *state;
+	struct kill_blame blame;
+	char path[160];
+	int slot;
+
+	make_pair(w);
+	slot = killed_and_stuck(w, 103);
+	snprintf(path, sizeof(path), "%s/103/task", w->root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	for (int tid = 103; tid < 106; tid++) {
+		snprintf(path, sizeof(path), "%s/103/task/%d", w->root, tid);
+		assert_int_equal(mkdir(path, 0755), 0);
+		snprintf(path, sizeof(path), "task/%d/stat", tid);
+		write_stat(w, by_pid(w, 103), path, tid, tid == 104 ? 'D' : 'S');
+		snprintf(path, sizeof(path), "task/%d/wchan", tid);
+		write_text(w, 103, path, tid == 104 ? "percpu_rwsem_wait" : "0");
+	}
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_STATE);
+	assert_int_equal(blame.pid, 104);
+	assert_int_equal(blame.state, 'D');
+	assert_string_equal(blame.wchan, "percpu_rwsem_wait");
+
+	by_pid(w, 103)->dumping = true;
+	show(w, by_pid(w, 103));
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_CORE_DUMP);
+	assert_int_equal(blame.pid, 103);
+}
+
+static void blame_a_kernel_thread_or_nobody(void **state)
+{
+	struct world *w = *state;
+	struct kill_blame blame;
+	struct kill_result r;
+	struct proc *vhost;
+	const struct task *t;
+	struct mm_group *g;
+	int slot;
+
+	make_pair(w);
+	vhost = born(w, 150, 2, 500, 0);
+	vhost->kthread = true;
+	show(w, vhost);
+	vhost->mm = 3; /* borrowed: kcmp sees it, /proc does not show it */
+	give_handle(w, by_pid(w, 103));
+	pass(w);
+	t = snapshot_find(&w->s, 103);
+	g = sharedmm_group_of(w->sm, (uint32_t)(t - w->s.tasks), fake_cmp, w, MM_EVIDENCE_KCMP);
+	assert_non_null(g);
+	slot = kill_prepare(w->k, &w->s, w->sm, g, GIB);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	reaped(w, by_pid(w, 103));
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_KTHREAD);
+	assert_int_equal(blame.pid, 150);
+	assert_int_equal(sent_to(w, 150, SIGKILL), 0);
+	reaped(w, vhost);
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_HELD);
+	/* The handle goes with whoever takes it. */
+	int fd = kill_take_handle(w->k, slot);
+	assert_true(fd >= 0);
+	assert_true(kill_mm_alive(fd));
+	assert_int_equal(kill_take_handle(w->k, slot), -1);
+	kill_release(w->k, slot);
+	assert_true(kill_mm_alive(fd));
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_newborn_sharer_dies_with_its_group),
+		TEST(one_born_while_its_parent_is_stopped_is_found_in_the_next_round),
+		TEST(a_group_that_bears_without_end_is_killed_all_the_same),
+		TEST(one_born_by_a_dying_process_is_found_after_the_kill),
+		TEST(a_protected_newborn_saves_its_group),
+		TEST(a_group_that_was_stopped_and_is_saved_runs_on),
+		TEST(two_without_an_mm_are_no_sharers),
+		TEST(with_everybody_gone_the_handle_tells_of_the_sharer),
+		TEST(without_a_handle_nobody_is_suspected),
+		TEST(a_refused_reaper_makes_observe_find_the_sharer),
+		TEST(one_that_a_later_pass_saw_is_found_too),
+		TEST(blame_a_holder_that_is_not_dying),
+		TEST(blame_a_thread_in_d_state),
+		TEST(blame_a_kernel_thread_or_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
