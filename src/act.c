@@ -264,6 +264,7 @@ static void carry_out_stuck(struct actor *a, const struct engine *engine,
 
 	kill_explain(a->killer, action->slot, &info->event.blame);
 	info->event.kind = REPORT_STUCK;
+	info->event.latency_usec = sub_or_zero_u64(in->now_usec, info->event.at_usec);
 	info->event.at_usec = in->now_usec;
 	event_readings(&info->event, engine, in);
 	report_event(&info->event);

@@ -293,6 +293,7 @@ static bool upgrade(const struct engine *e, const struct engine_input *in, struc
 		return false;
 	ret->kind = ACTION_UPGRADE;
 	ret->sig = SIGKILL;
+	ret->need.bytes = verdict_need_bytes(e->config, in->mem);
 	return true;
 }
 

@@ -125,6 +125,14 @@ static void kill_largest_cgroup(
 		ret->acted = true;
 }
 
+static void copy_cut(char *ret, size_t size, const char *text)
+{
+	size_t n = strnlen(text, size - 1);
+
+	memcpy(ret, text, n);
+	ret[n] = '\0';
+}
+
 /* It inherits our -1000, which is ours alone. */
 static void make_killable(pid_t pid)
 {
@@ -184,7 +192,7 @@ static int take_final(struct escalation *e, const struct config *c, struct escal
 	case FINAL_PANIC:
 		return sysrq(e, 'c');
 	case FINAL_EXEC:
-		strncpy(ret->what, c->final_path, sizeof(ret->what) - 1);
+		copy_cut(ret->what, sizeof(ret->what), c->final_path);
 		return run_program(c->final_path);
 	}
 	return -EINVAL;

@@ -39,10 +39,13 @@ struct mm_group {
 	enum mm_pin pin;
 	uint32_t pinned_by; /* index of the task that pins; valid when pin is not NONE */
 	bool vfork;         /* a member waits in vfork for another: one process for the ranking */
-	bool kill_pending;  /* every member already has a fatal signal pending or no mm */
+	bool kill_pending;  /* every member already has a fatal signal pending, or is gone by now */
 	bool dying_partly;  /* some but not all have: the rest still holds the memory */
-	int16_t oom_score_adj;  /* the highest of the members (the kernel keeps them equal) */
-	struct mm_counters mem; /* once for the group: the largest reading of a member */
+	/* The highest of the members (the kernel keeps them equal). A vfork child may set its own
+	 * for the program it will become: it does not count. */
+	int16_t oom_score_adj;
+	struct mm_counters mem; /* once for the group: of each counter the largest reading */
+	uint32_t mark;          /* the caller's, see sharedmm_new_mark() */
 };
 
 struct sharedmm; /* the arena: sized once for a snapshot's capacity */
@@ -57,14 +60,29 @@ int sharedmm_classify(struct sharedmm *sm, const struct snapshot *s, pid_t self)
 /*
  * The group of the task at index, settled now if need be: a linear pass over the unsettled rest of
  * its class first; a class asked often is sorted by cmp instead, O(k log k) in all. evidence is
- * what cmp stands for (KCMP or SMAPS). Never NULL for a task that has an mm; NULL for kernel
- * threads and tasks without an mm. Valid until the next classify.
+ * what cmp stands for (KCMP or SMAPS; the latter is asked at most 512 times in all, for it is
+ * slow). cmp may be NULL: then nothing is merged. Never NULL for a task that has an mm; NULL for
+ * kernel threads and tasks without an mm. Valid until the next classify.
+ *
+ * A task whose marks are hidden is compared with all others of that kind, but its evidence stays
+ * UNKNOWN. A task that cmp finds gone (-ESRCH) has a group of its own, which counts as dying.
  */
 struct mm_group *sharedmm_group_of(struct sharedmm *sm, uint32_t index, sharedmm_cmp_fn *cmp,
 	void *ctx, enum mm_evidence evidence);
 
-/* The members of g as task indices (g->count of them). */
+/* The members of g as task indices (g->count of them), ascending pid. */
 const uint32_t *sharedmm_members(const struct sharedmm *sm, const struct mm_group *g);
+
+/*
+ * Class i of tasks with equal marks, as indices; NULL when there are no more classes. Settled
+ * groups lie side by side from the start of the class and keep their places; settling changes the
+ * order of the others. So a walk settles the task at a place, reads that place again, and goes on
+ * by the count of the group it finds there. Tasks with hidden marks are a class too.
+ */
+const uint32_t *sharedmm_class(const struct sharedmm *sm, uint32_t i, uint32_t *ret_count);
+
+/* A value no group is marked with yet; groups start with 0. */
+uint32_t sharedmm_new_mark(struct sharedmm *sm);
 
 /*
  * A lower bound, from counters alone, of the shmem that only g maps: its own less all that tasks

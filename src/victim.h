@@ -2,6 +2,27 @@
 /*
  * Policy and groups in, a ranked choice with reasons out. Pure: what must be read or compared is
  * handed in as functions.
+ *
+ * Rank: the badness of a group, as the kernel counts it, but by what would come back instead of
+ * what is mapped; a prefer rule adds prefer_points of the total, if the group holds at least a
+ * VICTIM_SET_MAX-th of the need (else not even a full set of its kind could cover it). Those that
+ * an avoid rule matches come after all others, once they are eligible. Equal badness: the larger
+ * yield first, then the younger, then the higher pid. Rules see every member of a group; protect
+ * goes before avoid, avoid before prefer.
+ *
+ * Many small ones ("brood"): when no single group gives alone_bytes, the processes of one fork
+ * family (equal marks, one uid, at least 32 of them, none older than a minute) count as one
+ * candidate with the sum of what they give, if that is at least an eighth of the need and four
+ * times what any single group gives. Its members are then taken one by one, as many as are needed,
+ * before smaller candidates. So a fork bomb dies rather than innocents that are each bigger than
+ * one of its processes, and a prefork server is never touched while any single group covers the
+ * need.
+ *
+ * Shared memory mapped by several groups comes back with none of them, but with all. When the
+ * choice would otherwise fall short, the eligible group with the largest share of such memory
+ * (victim_shmem.pss_bytes, at least an eighth of the need, and more than all others together give)
+ * is chosen alone, as PARTIAL, its share counted as yield: its death shows what the rest then
+ * gives.
  */
 #pragma once
 
@@ -27,8 +48,8 @@ enum victim_reason {
 	REASON_REDUNDANT,  /* ranked high, but the others chosen suffice without it */
 	REASON_NOT_NEEDED, /* those ranked higher suffice */
 	REASON_AVOIDED,    /* matched by an avoid rule, which is still in force */
-	REASON_PINNED,     /* group->pin says by what */
-	REASON_PROTECTED,  /* by the rule named */
+	REASON_PINNED,     /* by pid 1, oomfwd or an oom_score_adj of -1000: group.pin says */
+	REASON_PROTECTED,  /* by the rule named; group.pinned_by is the member it matches */
 	REASON_HIDDEN,     /* a kill of this mm freed nothing before */
 	REASON_DYING,      /* a fatal signal is pending: its memory is on the way */
 	REASON_NO_YIELD,   /* nothing would come back */
@@ -39,16 +60,23 @@ enum victim_reason {
 enum victim_result {
 	VICTIM_CHOSEN,    /* the set covers the need */
 	VICTIM_PARTIAL,   /* a set was chosen that helps but does not cover it */
-	VICTIM_NONE,      /* nobody is eligible: all protected, pinned, avoided or hidden */
-	VICTIM_HOPELESS,  /* those eligible hold too little to matter: the memory is elsewhere */
+	VICTIM_NONE,      /* who holds the memory is protected, pinned, avoided or hidden */
+	VICTIM_HOPELESS,  /* nobody holds enough to matter, eligible or not: it is elsewhere */
 	VICTIM_ALL_DYING, /* nobody new: what could be chosen is already on its way out */
 };
 
-/* What the rules match. Read lazily; strings may be "" when they could not be read. */
+/* What the rules match. Read lazily; strings may be "" when they could not be read: no condition
+ * on them holds then. */
 struct task_detail {
 	char exe[512];
 	char cmdline[512];
 	char cgroup[512];
+};
+
+/* Resident shared memory of an mm that no file keeps (struct probe_shmem). */
+struct victim_shmem {
+	uint64_t private_bytes; /* mapped by this mm alone: comes back */
+	uint64_t pss_bytes;     /* its share of what other mms map too */
 };
 
 struct victim_fns {
@@ -57,19 +85,24 @@ struct victim_fns {
 	enum mm_evidence evidence; /* what cmp stands for */
 	/* Fills what the rules ask for; what cannot be read stays "". */
 	void (*detail)(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret);
-	/* Bytes of the mm's shmem that come back (probe_shmem private_bytes), or -errno. */
-	int (*shmem)(void *ctx, const struct task *t, uint64_t *ret_bytes);
+	/* What becomes of the mm's shmem, asked only where it could change the rank. 0 or -errno:
+	 * then counters must do. */
+	int (*shmem)(void *ctx, const struct task *t, struct victim_shmem *ret);
 };
 
 struct victim_need {
-	uint64_t bytes;       /* to bring back; at least 1 */
+	uint64_t bytes;       /* to bring back, expected growth included; at least 1 */
+	uint64_t alone_bytes; /* without growth: enough if one of those reached gives it by itself,
+				 because the growth is then most likely its own; at most bytes */
 	uint64_t total_bytes; /* memory and swap: the base of oom_score_adj */
 	bool avoided_eligible;
+	bool explain; /* list VICTIM_REPORT_MAX that were not chosen too: slower */
 };
 
 struct candidate {
 	uint32_t task;   /* index of the member it was ranked by */
-	int64_t badness; /* yield + adj * total / 1000 (mm/oom_kill.c:oom_badness) */
+	int64_t badness; /* yield (of a brood: in all) + adj * total / 1000 + what prefer adds
+			    (mm/oom_kill.c:oom_badness) */
 	uint64_t yield_bytes;
 	uint64_t shmem_bytes; /* the part of yield_bytes that is shared memory */
 	enum victim_reason reason;
@@ -93,35 +126,44 @@ struct hidden_list {
 	struct mm_id ids[VICTIM_HIDDEN_MAX];
 };
 
-/*
- * Chooses the smallest set of groups, in the order of badness, whose yield covers need->bytes:
- * taken from the top until it is covered, then every one the others make superfluous is dropped.
- * When all that is eligible cannot cover it, only those that give at least an eighth of the need
- * are taken (PARTIAL), or nobody (HOPELESS): many small deaths that do not help are not wanted.
- * scratch must hold s->count entries. Order of the tasks in s never changes the outcome.
- */
 struct victim_scratch {
-	uint64_t key;
+	uint64_t key, yield_bytes;
 	uint32_t task;
 };
+
+/*
+ * Chooses the smallest set of groups, in the order of badness, whose yield covers need->bytes:
+ * taken from the top until it is covered, then every one the others make superfluous is dropped,
+ * the smallest first. When all that is eligible cannot cover it, only those that give at least an
+ * eighth of the need are taken (PARTIAL), or nobody: many small deaths that do not help are not
+ * wanted. Where only the room for VICTIM_SET_MAX is lacking, the largest of them are taken.
+ *
+ * sm must be classified from s; scratch must hold s->count entries. Candidates are those that were
+ * looked at: groups are settled and details read only for tasks whose counters could put them among
+ * those chosen. Order of the tasks in s never changes the outcome.
+ */
 void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct config *c,
 	const struct hidden_list *hidden, const struct victim_need *need,
 	const struct victim_fns *fns, struct victim_scratch *scratch, struct choice *ret);
 
-/* Whether rule r matches the task. */
+/* Whether all conditions that r sets hold for the task; a rule without any matches nobody. */
 bool victim_rule_matches(const struct rule *r, const struct task *t, const struct task_detail *d);
-/* The systemd unit (last .service, .scope, ... component) in a cgroup path; "" if none. */
+/*
+ * The systemd unit in a cgroup path: its last .service, .scope, .socket, .mount or .swap component;
+ * "" if there is none. Below a unit that is delegated (user@UID.service, a container) names are in
+ * the hands of its owner: who protects by unit should name a uid too, or a cgroup from its "/" on.
+ */
 void victim_unit_of(const char *cgroup, char *ret, size_t size);
 
 void victim_mm_id(const struct snapshot *s, const struct sharedmm *sm, const struct mm_group *g,
 	struct mm_id *ret);
 /* Whether a task of id is t and its marks are still those: the same mm, not one got by exec. */
 bool victim_mm_id_holds(const struct mm_id *id, const struct task *t);
-/* Adds a copy; when the list is full the oldest makes room: returns its handle_fd to close, or -1.
- */
+/* Adds a copy, in place of one of the same mm if there is one; when the list is full the oldest
+ * makes room: returns the handle_fd to close of the entry that went, or -1. */
 int hidden_add(struct hidden_list *h, const struct mm_id *id);
 bool hidden_contains(const struct hidden_list *h, const struct task *t);
-/* Whether entry i still has a member in s with the same marks. */
+/* Whether entry i still has a member in s (ascending pids) with the same marks. */
 bool hidden_holds(const struct hidden_list *h, uint32_t i, const struct snapshot *s);
 void hidden_remove(struct hidden_list *h, uint32_t i);
 
