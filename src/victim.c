@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "victim.h"
+
+#include "util.h"
+#include "victim-internal.h"
+
+#include <string.h>
+
+/* See victim.h. A tick is 1/100 s to user space on every architecture of today. */
+#define BROOD_MIN         32
+#define BROOD_FACTOR      4
+#define BROOD_YOUNG_TICKS UINT64_C(6000)
+
+/* Why the group is not eligible; REASON_CHOSEN: it is. Reads what the rules want to know. */
+static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
+{
+	enum victim_reason plain = victim_plain_reason(ch, &c->group);
+	uint32_t member;
+
+	if (plain != REASON_CHOSEN)
+		return plain;
+	c->rule = victim_rule_of(&ch->world, &c->group, ~0u, &member);
+	if (c->rule && c->rule->action == RULE_PROTECT) {
+		c->group.pin = MM_PIN_PROTECTED;
+		c->group.pinned_by = member;
+		return REASON_PROTECTED;
+	}
+	if (c->rule && c->rule->action == RULE_AVOID && !ch->need->avoided_eligible)
+		return REASON_AVOIDED;
+	return c->yield_bytes == 0 ? REASON_NO_YIELD : REASON_CHOSEN;
+}
+
+/* The next in rank: takes it or notes why not. */
+static void admit(struct chooser *ch, struct candidate *c, bool avoided)
+{
+	c->reason = reason_of(ch, c);
+	switch (c->reason) {
+	case REASON_CHOSEN:
+		ch->any_eligible = true;
+		ch->eligible_bytes += c->yield_bytes;
+		ch->largest_bytes = max_u64(ch->largest_bytes, c->yield_bytes);
+		if (ch->covered) {
+			c->reason = REASON_NOT_NEEDED;
+			victim_set_note(ch, c);
+			return;
+		}
+		victim_set_consider_share(ch, c, avoided);
+		victim_set_take(ch, c);
+		return;
+	case REASON_NO_YIELD:
+		victim_set_consider_share(ch, c, avoided);
+		break;
+	case REASON_DYING:
+		ch->any_dying = true;
+		ch->dying_bytes = add_sat_u64(ch->dying_bytes, c->yield_bytes);
+		break;
+	case REASON_AVOIDED:
+	case REASON_PINNED:
+	case REASON_PROTECTED:
+	case REASON_HIDDEN:
+		ch->held_bytes = max_u64(ch->held_bytes, c->yield_bytes);
+		break;
+	case REASON_REDUNDANT:
+	case REASON_NOT_NEEDED:
+	case REASON_TOO_SMALL:
+	case REASON_NO_ROOM:
+		break; /* not for a group by itself */
+	}
+	victim_set_note(ch, c);
+}
+
+static void rank_and_take(struct chooser *ch)
+{
+	struct candidate c;
+	bool avoided;
+
+	ch->covered = ch->any_eligible = ch->any_dying = false;
+	ch->set_count = ch->ret->candidate_count = 0;
+	ch->set_bytes = ch->eligible_bytes = 0;
+	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
+	victim_rank_begin(ch);
+	while (!ch->covered && victim_rank_next(ch, &c, &avoided))
+		admit(ch, &c, avoided);
+}
+
+/* The next in rank behind those who suffice, for people who want to see them. */
+static void note_rest(struct chooser *ch)
+{
+	struct candidate c;
+	bool avoided;
+
+	while (victim_set_has_room(ch) && victim_rank_next(ch, &c, &avoided))
+		admit(ch, &c, avoided);
+}
+
+/* --- many small ones --- */
+
+static uint64_t youngest_ticks(const struct snapshot *s)
+{
+	uint64_t ticks = 0;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		ticks = max_u64(ticks, s->tasks[i].id.start_ticks);
+	return ticks;
+}
+
+/* Whether the young of a class of equal marks are of one uid, and many. */
+static bool is_family(const struct chooser *ch, const uint32_t *tasks, uint32_t count,
+	uint64_t since_ticks, struct brood *ret)
+{
+	uint32_t young = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct task *t = &ch->s->tasks[tasks[i]];
+
+		if (t->id.start_ticks < since_ticks)
+			continue;
+		if ((t->flags & TASK_MARKS_HIDDEN) || (young > 0 && t->uid != ret->uid))
+			return false;
+		*ret = (struct brood){
+			.marks = t->marks, .uid = t->uid, .since_ticks = since_ticks
+		};
+		young++;
+	}
+	return young >= BROOD_MIN;
+}
+
+/* What the young of a class give in all: 0 if their groups are few, for they share their mms. */
+static uint64_t sum_of_family(struct chooser *ch, uint32_t class, uint64_t since_ticks)
+{
+	uint32_t count, groups = 0;
+	uint64_t sum = 0;
+	const uint32_t *tasks = sharedmm_class(ch->sm, class, &count);
+
+	for (uint32_t i = 0; i < count;) {
+		const struct mm_group *g;
+		const struct task *t;
+
+		/* Settling may put others at this place: only the second answer is about it. */
+		sharedmm_group_of(ch->sm, tasks[i], ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);
+		t = &ch->s->tasks[tasks[i]];
+		g = sharedmm_group_of(
+			ch->sm, tasks[i], ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);
+		i += g->count;
+		if (t->id.start_ticks < since_ticks || victim_plain_reason(ch, g) != REASON_CHOSEN)
+			continue;
+		sum = add_sat_u64(sum, sharedmm_yield_bytes(g, 0));
+		groups++;
+	}
+	return groups >= BROOD_MIN ? sum : 0;
+}
+
+/* Finds the fork family that counts as one candidate. False: there is none. */
+static bool find_brood(struct chooser *ch)
+{
+	uint64_t newest = youngest_ticks(ch->s), largest;
+	uint64_t since = sub_or_zero_u64(newest, BROOD_YOUNG_TICKS);
+	const uint32_t *tasks;
+	uint32_t count;
+
+	largest = max_u64(ch->largest_bytes, victim_rank_largest_ahead(ch));
+	if (largest >= ch->alone_bytes)
+		return false;
+	for (uint32_t i = 0; (tasks = sharedmm_class(ch->sm, i, &count)); i++) {
+		struct brood b;
+
+		if (count < BROOD_MIN || !is_family(ch, tasks, count, since, &b))
+			continue;
+		b.bytes = sum_of_family(ch, i, since);
+		if (b.bytes >= ch->small_bytes && b.bytes / BROOD_FACTOR >= largest &&
+			b.bytes > ch->brood.bytes)
+			ch->brood = b;
+	}
+	return ch->brood.bytes > 0;
+}
+
+void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct config *c,
+	const struct hidden_list *hidden, const struct victim_need *need,
+	const struct victim_fns *fns, struct victim_scratch *scratch, struct choice *ret)
+{
+	struct chooser ch = {
+		.world = { .s = s, .sm = sm, .config = c, .fns = fns },
+		.s = s,
+		.sm = sm,
+		.config = c,
+		.hidden = hidden,
+		.need = need,
+		.fns = fns,
+		.ret = ret,
+		.heap = scratch,
+		.alone_bytes = need->alone_bytes > 0 ? need->alone_bytes : need->bytes,
+		.small_bytes = max_u64(need->bytes / SMALL_DIVISOR, 1),
+	};
+
+	ret->generation = s->generation;
+	ret->count = 0;
+	ret->yield_bytes = 0;
+	rank_and_take(&ch);
+	if (!(ch.covered && ch.set_count == 1) && find_brood(&ch))
+		rank_and_take(&ch);
+	if (need->explain)
+		note_rest(&ch);
+	victim_set_conclude(&ch);
+}
