@@ -311,36 +311,67 @@ static void blame_a_holder_that_is_not_dying(void **state)
 	assert_int_not_equal(blame.kind, BLAME_PINNED);
 }
 
+/* Shows three threads of a process, the one in D state waiting. */
+static void show_threads(struct world *w, pid_t pid, int in_d_state)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%d/task", w->root, pid);
+	mkdir(path, 0755);
+	for (int tid = pid; tid < pid + 3; tid++) {
+		snprintf(path, sizeof(path), "%s/%d/task/%d", w->root, pid, tid);
+		mkdir(path, 0755);
+		snprintf(path, sizeof(path), "task/%d/stat", tid);
+		write_stat(w, by_pid(w, pid), path, tid, tid == in_d_state ? 'D' : 'S');
+		snprintf(path, sizeof(path), "task/%d/wchan", tid);
+		write_text(w, pid, path, tid == in_d_state ? "percpu_rwsem_wait" : "0");
+	}
+}
+
 static void blame_a_thread_in_d_state(void **state)
 {
 	struct world *w = *state;
 	struct kill_blame blame;
-	char path[160];
+	int slot;
+
+	make_pair(w);
+	by_pid(w, 101)->stuck = true;
+	slot = killed_and_stuck(w, 100);
+	show_threads(w, 100, 0);
+	show_threads(w, 101, 0);
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_STATE);
+	assert_int_equal(blame.state, 'S');
+	assert_string_equal(blame.wchan, "");
+	/* Whichever it is, in whichever order they are listed. */
+	for (int member = 100; member < 102; member++)
+		for (int thread = member; thread < member + 3; thread++) {
+			show_threads(w, 100, 0);
+			show_threads(w, 101, 0);
+			show_threads(w, member, thread);
+			kill_explain(w->k, slot, &blame);
+			assert_int_equal(blame.kind, BLAME_STATE);
+			assert_int_equal(blame.pid, thread);
+			assert_int_equal(blame.state, 'D');
+			assert_string_equal(blame.wchan, "percpu_rwsem_wait");
+		}
+}
+
+static void blame_a_core_dump(void **state)
+{
+	struct world *w = *state;
+	struct kill_blame blame;
 	int slot;
 
 	make_pair(w);
 	slot = killed_and_stuck(w, 103);
-	snprintf(path, sizeof(path), "%s/103/task", w->root);
-	assert_int_equal(mkdir(path, 0755), 0);
-	for (int tid = 103; tid < 106; tid++) {
-		snprintf(path, sizeof(path), "%s/103/task/%d", w->root, tid);
-		assert_int_equal(mkdir(path, 0755), 0);
-		snprintf(path, sizeof(path), "task/%d/stat", tid);
-		write_stat(w, by_pid(w, 103), path, tid, tid == 104 ? 'D' : 'S');
-		snprintf(path, sizeof(path), "task/%d/wchan", tid);
-		write_text(w, 103, path, tid == 104 ? "percpu_rwsem_wait" : "0");
-	}
-	kill_explain(w->k, slot, &blame);
-	assert_int_equal(blame.kind, BLAME_STATE);
-	assert_int_equal(blame.pid, 104);
-	assert_int_equal(blame.state, 'D');
-	assert_string_equal(blame.wchan, "percpu_rwsem_wait");
-
 	by_pid(w, 103)->dumping = true;
 	show(w, by_pid(w, 103));
+	show_threads(w, 103, 104);
 	kill_explain(w->k, slot, &blame);
 	assert_int_equal(blame.kind, BLAME_CORE_DUMP);
 	assert_int_equal(blame.pid, 103);
+	assert_string_equal(blame.comm, "victim");
 }
 
 static void blame_a_kernel_thread_or_nobody(void **state)
@@ -399,6 +430,7 @@ int main(void)
 		TEST(one_that_a_later_pass_saw_is_found_too),
 		TEST(blame_a_holder_that_is_not_dying),
 		TEST(blame_a_thread_in_d_state),
+		TEST(blame_a_core_dump),
 		TEST(blame_a_kernel_thread_or_nobody),
 	};
 
