@@ -86,9 +86,11 @@ void config_free(struct config *c);
 
 /*
  * Reads path (NULL: CONFIG_PATH, which may be missing: then the defaults and a notice hold) and
- * its drop-in directory. All errors go to errors, one "file:line: what is wrong and what would be
- * right" each. *ret is written only when there was none. Returns 0, -EINVAL when something in the
- * files is wrong, or another -errno (already explained in errors).
+ * its drop-in directory. A drop-in overrides values and replaces rules of the same kind and name.
+ * All errors go to errors, one "file:line: what is wrong and what would be right" each, without
+ * control characters. *ret is written only when there was none. Lines that begin with "warning: "
+ * or "notice: " are no errors. Returns 0, -EINVAL when something in the files is wrong, or another
+ * -errno (already explained in errors). For calm times: allocates, and reads /etc/passwd.
  */
 int config_load(const char *path, FILE *errors, struct config **ret);
 
@@ -96,8 +98,12 @@ int config_load(const char *path, FILE *errors, struct config **ret);
 uint64_t config_amount_bytes(const struct config_amount *a, uint64_t total_bytes);
 
 const char *config_ladder_name(enum ladder_step step);
+/* The name of key i and its section ("timing"; of conditions "protect NAME"); NULL past the last.
+ * Documentation is tested against it. */
+const char *config_key(unsigned i, const char **ret_section);
 
-/* Pure parsers (value text in; 0 or -EINVAL/-ERANGE out). */
+/* Pure parsers (value text in; 0 or -EINVAL/-ERANGE out): "10%" or a size or "off"; "512M", "1.5G",
+ * "64KiB"; "250ms", "1.5s", "2m" (us, ms, s, m, min, h); "full 60% 20s" or "off". */
 int config_parse_amount(const char *text, struct config_amount *ret);
 int config_parse_size(const char *text, uint64_t *ret_bytes);
 int config_parse_duration(const char *text, uint64_t *ret_usec);

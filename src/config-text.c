@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files in, sentences out: reads a file that may be anything, and says what is wrong where.
+ */
+#include "config-internal.h"
+#include "report.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define WORD_MAX 64
+
+/* --- what is said --- */
+
+static void say_place(const struct config_loader *l, const struct config_place *at)
+{
+	char file[1024];
+
+	/* File names can be anything; who reads this may sit at a terminal. */
+	fputs(report_escape(at->file, file, sizeof(file)), l->errors);
+	if (at->line > 0)
+		fprintf(l->errors, ":%u", at->line);
+	fputs(": ", l->errors);
+}
+
+void config_complain(
+	struct config_loader *l, const struct config_place *at, const char *format, ...)
+{
+	va_list ap;
+
+	if (++l->error_count > CONFIG_ERRORS_MAX)
+		return;
+	say_place(l, at);
+	va_start(ap, format);
+	vfprintf(l->errors, format, ap);
+	va_end(ap);
+	fputc('\n', l->errors);
+}
+
+void config_warn(struct config_loader *l, const struct config_place *at, const char *format, ...)
+{
+	va_list ap;
+
+	fputs("warning: ", l->errors);
+	say_place(l, at);
+	va_start(ap, format);
+	vfprintf(l->errors, format, ap);
+	va_end(ap);
+	fputc('\n', l->errors);
+}
+
+char *config_quote(const char *text, char ret[CONFIG_QUOTE_MAX])
+{
+	static const char more[] = "...";
+	size_t length = strnlen(text, CONFIG_QUOTE_MAX);
+
+	if (length < CONFIG_QUOTE_MAX) {
+		memcpy(ret, text, length + 1);
+		return ret;
+	}
+	length = CONFIG_QUOTE_MAX - sizeof(more);
+	while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+		length--;
+	memcpy(ret, text, length);
+	memcpy(ret + length, more, sizeof(more));
+	return ret;
+}
+
+/* Letters to insert, delete or change (Levenshtein), of words that are not too long. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[WORD_MAX + 1];
+	size_t b_length = strnlen(b, WORD_MAX);
+
+	for (size_t j = 0; j <= b_length; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= WORD_MAX && a[i - 1]; i++) {
+		unsigned corner = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= b_length; j++) {
+			unsigned change = corner + (a[i - 1] != b[j - 1]);
+			unsigned least = row[j - 1] < row[j] ? row[j - 1] + 1 : row[j] + 1;
+
+			corner = row[j];
+			row[j] = change < least ? change : least;
+		}
+	}
+	return row[b_length];
+}
+
+void config_nearest_offer(struct config_nearest *n, const char *name)
+{
+	unsigned d = distance(n->word, name);
+
+	if (!n->name || d < n->distance) {
+		n->name = name;
+		n->distance = d;
+	}
+}
+
+/* --- what is read --- */
+
+static const char *kind_of_file(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "a directory";
+	if (S_ISFIFO(mode))
+		return "a FIFO";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	return "a device";
+}
+
+static int refuse_file(struct config_loader *l, int error, const char *why)
+{
+	config_complain(l, &l->at, "%s", why);
+	if (l->error == 0)
+		l->error = error;
+	return error;
+}
+
+static int open_regular(struct config_loader *l, const char *path, struct stat *ret)
+{
+	char why[160];
+	int r;
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0 || fstat(fd, ret) < 0) {
+		r = -errno;
+		snprintf(why, sizeof(why), "cannot be read: %s", strerror(errno));
+		return refuse_file(l, r, why);
+	}
+	if (!S_ISREG(ret->st_mode)) {
+		snprintf(why, sizeof(why), "is %s; it must be a regular file",
+			kind_of_file(ret->st_mode));
+		return refuse_file(l, S_ISDIR(ret->st_mode) ? -EISDIR : -EINVAL, why);
+	}
+	return take_fd(&fd);
+}
+
+/* Up to one byte more than is allowed, so that a file that grew meanwhile is found out. */
+static ssize_t read_all(int fd, char *text)
+{
+	size_t size = 0;
+
+	while (size <= CONFIG_FILE_MAX) {
+		ssize_t n = read(fd, text + size, CONFIG_FILE_MAX + 1 - size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		size += (size_t)n;
+	}
+	return (ssize_t)size;
+}
+
+int config_text_read(struct config_loader *l, const char *path, char **ret)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_(fd_closep) int fd = -EBADF;
+	struct stat st;
+	ssize_t size;
+
+	fd = open_regular(l, path, &st);
+	if (fd < 0)
+		return fd;
+	text = malloc(CONFIG_FILE_MAX + 2);
+	if (!text)
+		return refuse_file(l, -ENOMEM, "cannot be read: no memory is left");
+	size = st.st_size > CONFIG_FILE_MAX ? CONFIG_FILE_MAX + 1 : read_all(fd, text);
+	if (size < 0) {
+		char why[160];
+
+		snprintf(why, sizeof(why), "cannot be read: %s", strerror((int)-size));
+		return refuse_file(l, (int)size, why);
+	}
+	if (size > CONFIG_FILE_MAX)
+		return refuse_file(l, -EFBIG, "is larger than 1 MiB; a configuration is not");
+	if (memchr(text, '\0', (size_t)size))
+		return refuse_file(l, -EINVAL, "is binary (it holds a NUL byte); it must be text");
+	if (st.st_mode & S_IWOTH)
+		config_warn(
+			l, &l->at, "can be written by every user; take that away with chmod o-w");
+	text[size] = '\0';
+	*ret = text;
+	text = NULL;
+	return 0;
+}
+
+/* The length of the character at s, 0 if it is not UTF-8; s is terminated. */
+static size_t utf8_length(const unsigned char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+	size_t more = s[0] < 0x80 ? 0 : s[0] < 0xC2 ? 9 : s[0] < 0xE0 ? 1 : s[0] < 0xF0 ? 2 : 3;
+	uint32_t c = s[0];
+
+	if (more == 9 || s[0] > 0xF4)
+		return 0;
+	if (more > 0)
+		c &= 0x3Fu >> more;
+	for (size_t i = 1; i <= more; i++) {
+		if ((s[i] & 0xC0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3F);
+	}
+	if (c < least[more] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
+		return 0;
+	*ret = c;
+	return more + 1;
+}
+
+/* Moves the cursor, ends a line or turns the direction of writing: shows something else than is
+ * there. */
+static bool is_control(uint32_t c)
+{
+	return (c < 0x20 && c != '\t') || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 ||
+		(c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+bool config_text_check(struct config_loader *l, const char *line, size_t length)
+{
+	const unsigned char *s = (const unsigned char *)line;
+
+	if (length > CONFIG_LINE_MAX) {
+		config_complain(l, &l->at, "the line has %zu bytes; at most %d are allowed", length,
+			CONFIG_LINE_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < length;) {
+		uint32_t c = 0;
+		size_t n = utf8_length(s + i, &c);
+
+		if (n == 0) {
+			config_complain(l, &l->at,
+				"byte 0x%02X in column %zu is not UTF-8 text; save the file as "
+				"UTF-8",
+				s[i], i + 1);
+			return false;
+		}
+		if (is_control(c)) {
+			config_complain(l, &l->at,
+				"control character U+%04X in column %zu; only text is allowed", c,
+				i + 1);
+			return false;
+		}
+		i += n;
+	}
+	return true;
+}
