@@ -223,16 +223,32 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 
 int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f)
 {
-	struct victim_need need = {
-		.bytes = verdict_need_bytes(a->config, m),
-		.alone_bytes = verdict_need_bytes(a->config, m),
+	const struct config_level *l = &a->config->kill;
+	struct meminfo low = *m;
+	char available[32], total[32], level[32];
+	struct victim_need need;
+	int r;
+
+	/* With memory to spare nothing is needed: show what would happen at the kill level. */
+	if (l->memory.kind == AMOUNT_OFF)
+		l = &a->config->warn;
+	low.available_bytes =
+		min_u64(m->available_bytes, config_amount_bytes(&l->memory, m->total_bytes));
+	low.swap_free_bytes =
+		min_u64(m->swap_free_bytes, config_amount_bytes(&l->swap, m->swap_total_bytes));
+	need = (struct victim_need){
+		.bytes = verdict_need_bytes(a->config, &low),
+		.alone_bytes = verdict_need_bytes(a->config, &low),
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 		.explain = true,
 	};
-	int r = actor_look_around(a, &need);
-
+	r = actor_look_around(a, &need);
 	if (r < 0)
 		return r;
+	fprintf(f, "%s of %s available now. At the kill level (%s):\n",
+		report_bytes(m->available_bytes, available, sizeof(available)),
+		report_bytes(m->total_bytes, total, sizeof(total)),
+		report_bytes(low.available_bytes, level, sizeof(level)));
 	report_choice(f, &a->snapshot, a->sharedmm, a->choice, &need);
 	return 0;
 }
