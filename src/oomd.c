@@ -402,7 +402,9 @@ static int daemon_start(struct daemon *d)
 	r = add_sources(d);
 	if (r < 0)
 		return fail("cannot set up the event loop", r);
-	say_lacks(survive_entrench());
+	/* For a table to look at, nothing needs to survive. */
+	if (!(d->options.once && d->options.dry_run))
+		say_lacks(survive_entrench());
 	r = actor_rehearse(d->actor, &d->mem);
 	if (r < 0)
 		return fail("the rehearsal of a kill failed", r);

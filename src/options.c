@@ -14,8 +14,7 @@ static void usage(FILE *f)
 	      "\n"
 	      "Usage: oomfwd [OPTION...]\n"
 	      "\n"
-	      "  -c, --config FILE   read FILE (and FILE.d/*.conf) instead of " CONFIG_PATH
-	      "\n"
+	      "  -c, --config FILE   read FILE (and FILE.d/*.conf) instead of " CONFIG_PATH "\n"
 	      "      --check-config  say what is wrong in the configuration, then exit: 0 "
 	      "correct,\n"
 	      "                      1 not\n"

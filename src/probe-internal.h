@@ -6,12 +6,13 @@
 #pragma once
 
 #include "probe.h"
+#include "util.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PROBE_BUFFER_SIZE (256 * 1024)
+#define PROBE_BUFFER_SIZE (256 * KIB)
 
 /* What a reader works with. */
 struct probe_reader {

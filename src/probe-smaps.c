@@ -42,7 +42,7 @@ int probe_each_line(struct lines *l, probe_line_fn *each, void *ctx)
 			ssize_t m = procfs_read_full(l->twin_fd, l->twin_text, n ? (size_t)n : 1);
 			if (m < 0)
 				return (int)m;
-			if (m != n || memcmp(l->text + l->have, l->twin_text, (size_t)n))
+			if (m != n || memcmp(l->text + l->have, l->twin_text, (size_t)n) != 0)
 				return 0;
 		}
 		if (n == 0)
@@ -96,7 +96,7 @@ void probe_usage_line(struct usage *u, const char *line)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		size_t length = strlen(keys[i].name);
 		uint64_t v;
-		if (strncmp(line, keys[i].name, length))
+		if (strncmp(line, keys[i].name, length) != 0)
 			continue;
 		line += length;
 		line += strspn(line, " \t");
@@ -138,9 +138,7 @@ static void shmem_classify(struct shmem_sum *s, const struct vma *v)
 	s->kind = VMA_OTHER;
 	if (v->major != 0 || v->path[0] != '/')
 		return;
-	if (has_prefix(v->path, "/SYSV"))
-		s->kind = VMA_KEPT;
-	else if (has_suffix(v->path, " (deleted)"))
+	if (has_suffix(v->path, " (deleted)") && !has_prefix(v->path, "/SYSV"))
 		s->kind = VMA_FREED;
 	else if (v->shared)
 		s->kind = VMA_KEPT;

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define READERS    3
-#define STACK_SIZE (64 * 1024)
+#define STACK_SIZE (64 * KIB)
 #define TEXT_MAX   4096 /* of a command line or a cgroup path */
 
 enum request_kind { REQUEST_CMDLINE, REQUEST_CGROUP, REQUEST_SHMEM, REQUEST_SAME_MM };
@@ -256,6 +256,7 @@ int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec)
 static int start_worker(struct probe *p, struct worker *w, const pthread_attr_t *attr)
 {
 	void *buffer = mmap(NULL, PROBE_BUFFER_SIZE, PROT_READ | PROT_WRITE,
+		/* cppcheck-suppress invalidFunctionArg ; anonymous memory has no fd */
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (buffer == MAP_FAILED)
@@ -321,7 +322,7 @@ int probe_open(int proc_fd, struct probe **ret)
 
 void probe_close(struct probe *p)
 {
-	bool lost[READERS];
+	bool lost[READERS] = { false };
 
 	if (!p)
 		return;

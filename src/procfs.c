@@ -72,7 +72,7 @@ static char *put_pid(char *p, pid_t pid)
 
 struct procfs_path procfs_path_of(pid_t pid, pid_t tid, const char *file)
 {
-	struct procfs_path path;
+	struct procfs_path path = { .text = "" };
 	char *p = put_pid(path.text, pid);
 
 	if (tid)

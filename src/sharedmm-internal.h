@@ -59,7 +59,8 @@ struct settling {
 	sharedmm_cmp_fn *cmp;
 	void *ctx;
 	enum mm_evidence evidence;
-	bool no_order; /* a sort met an answer it cannot use */
+	bool no_order;   /* a sort met an answer it cannot use */
+	uint32_t spoilt; /* passes in which somebody exited */
 };
 
 /* Puts task asked, of class st->k and not in a group yet, into one. */

@@ -11,6 +11,8 @@
 #define ERRORS_MAX 4
 /* A sort that somebody's exit has spoilt is worth another try, but not for ever. */
 #define SORTS_MAX 4
+/* Passes that exits have spoilt, for one task that is asked about. */
+#define SPOILT_MAX 4
 /* A comparison of smaps costs as much as a hundred of kcmp: the bound keeps a pool of thousands
  * from taking seconds. */
 #define SMAPS_MAX 512
@@ -221,11 +223,35 @@ static uint32_t stand_in(const struct settling *st, uint32_t n)
 	return NONE;
 }
 
-/* Compares one task with the rest of its class. */
-static void settle_linear(struct settling *st, uint32_t asked)
+/*
+ * Whether those found the same (key 1) still are. A task that exits in the midst of a pass has no
+ * mm from then on and differs from its sharers: some may have been missed. *ret_other is one that
+ * now differs.
+ */
+static bool still_same(struct settling *st, uint32_t with, uint32_t n, uint32_t *ret_other)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct entry *e = &st->sm->entries[i];
+		enum relation r;
+
+		if (e->key != 1 || e->task == with)
+			continue;
+		r = relate(st, with, e->task);
+		if (r == BEFORE || r == AFTER || r == DIFFERENT) {
+			*ret_other = e->task;
+			return false;
+		}
+	}
+	return true;
+}
+
+enum pass { PASS_DONE, PASS_REFUSED, PASS_SPOILT };
+
+/* Compares asked with the others of entries[0 .. n) and gives key 1 to those of the same mm. */
+static enum pass compare_rest(struct settling *st, uint32_t asked, uint32_t n, uint32_t *ret_other)
 {
 	struct sharedmm *sm = st->sm;
-	uint32_t n = load_rest(st, NONE), with = asked;
+	uint32_t with = asked;
 
 	for (uint32_t i = 0; i < n; i++)
 		if (sm->entries[i].task == asked)
@@ -241,12 +267,31 @@ static void settle_linear(struct settling *st, uint32_t asked)
 			r = relate(st, with, e->task);
 		if (r == SAME)
 			e->key = 1;
-		else if (r == CANNOT_TELL && !st->k->swept) {
+		else if (r == CANNOT_TELL && !st->k->swept)
+			return PASS_REFUSED;
+	}
+	return with == NONE || still_same(st, with, n, ret_other) ? PASS_DONE : PASS_SPOILT;
+}
+
+/* Settles one task by comparing it with the rest of its class. */
+static void settle_linear(struct settling *st, uint32_t asked)
+{
+	struct sharedmm *sm = st->sm;
+	uint32_t n = load_rest(st, NONE), other;
+	enum pass pass = compare_rest(st, asked, n, &other);
+
+	if (pass == PASS_SPOILT && st->spoilt++ >= SPOILT_MAX) {
+		st->k->unknown = true;
+		pass = PASS_DONE;
+	}
+	if (pass != PASS_DONE) {
+		if (pass == PASS_REFUSED)
 			settle_refusing(st);
-			if (sm->group_of[asked] == NONE)
-				settle_linear(st, asked);
-			return;
-		}
+		else
+			settle_linear(st, other);
+		if (sm->group_of[asked] == NONE)
+			settle_linear(st, asked);
+		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
 		if (sm->entries[i].key == 1 && sm->gone[sm->entries[i].task])
@@ -277,6 +322,17 @@ static bool mm_before(void *ctx, const struct entry *a, const struct entry *b)
 	return false;
 }
 
+/* Whether the run that ends before entry `end` is still of one mm, see still_same(). */
+static bool run_holds(struct settling *st, uint32_t head, uint32_t end)
+{
+	const struct entry *e = st->sm->entries;
+
+	for (uint32_t i = head + 1; i < end; i++)
+		if (e[i].key == e[head].key && relate(st, e[head].task, e[i].task) != SAME)
+			return false;
+	return true;
+}
+
 /*
  * Numbers the runs of equal mms in the sorted entries: each against the first of its run. That the
  * first of each run is before that of the next shows that the order was one, also where somebody
@@ -289,14 +345,17 @@ static bool number_runs(struct settling *st, uint32_t n, uint32_t *ret_runs)
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct entry *e = &sm->entries[i];
-		enum relation r = head == NONE ? BEFORE : relate(st, head, e->task);
+		enum relation r =
+			head == NONE ? BEFORE : relate(st, sm->entries[head].task, e->task);
 
 		if (sm->gone[e->task]) {
 			e->key = 0;
 			continue;
 		}
 		if (r == BEFORE) {
-			head = e->task;
+			if (head != NONE && !run_holds(st, head, i))
+				return false;
+			head = i;
 			runs++;
 		} else if (r != SAME || task_at(sm, e->task)->id.pid < task_at(sm, last)->id.pid) {
 			return false;

@@ -179,7 +179,7 @@ void snapshot_status_lines(const char *text, struct task *t, unsigned *seen)
 	while (*text && !(*seen & 1u << KEY_SHDPND)) {
 		for (enum status_key k = 0; k < KEY_COUNT; k++) {
 			if (*text != *status_keys[k].name ||
-				strncmp(text, status_keys[k].name, status_keys[k].length))
+				strncmp(text, status_keys[k].name, status_keys[k].length) != 0)
 				continue;
 			status_value(k, text + status_keys[k].length, t);
 			*seen |= 1u << k;

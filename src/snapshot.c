@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 
 /* The buffer: text of one file, entries of /proc, entries of one task/. */
-#define TEXT_SIZE    (64 * 1024)
-#define DIRENTS_SIZE (32 * 1024)
-#define TIDS_SIZE    (16 * 1024)
+#define TEXT_SIZE    (64 * KIB)
+#define DIRENTS_SIZE (32 * KIB)
+#define TIDS_SIZE    (16 * KIB)
 
 /* A pid is given out some time before its task can be seen (kernel/fork.c:copy_process), so a fork
  * that was under way when the pass began may have one a little older than last_pid. */
@@ -239,7 +239,7 @@ static void keep_heaviest(struct snapshot *s, const struct task *t)
 
 static void add_task(struct snapshot *s, pid_t pid)
 {
-	struct task spare, *t = s->count < s->capacity ? &s->tasks[s->count] : &spare;
+	struct task spare = { 0 }, *t = s->count < s->capacity ? &s->tasks[s->count] : &spare;
 	int r = read_task(s, pid, t);
 
 	if (r < 0)
@@ -410,15 +410,17 @@ int snapshot_read_cgroup(const struct snapshot *s, pid_t pid, char *ret, size_t 
 static void *map_memory(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		/* cppcheck-suppress invalidFunctionArg ; anonymous memory has no fd */
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
+	/* cppcheck-suppress memleak ; it is returned */
 	return p == MAP_FAILED ? NULL : p;
 }
 
 int snapshot_open(struct snapshot *s, int proc_fd, uint32_t capacity)
 {
 	*s = (struct snapshot){ .proc_fd = proc_fd };
-	s->buffer_size = TEXT_SIZE + DIRENTS_SIZE + TIDS_SIZE;
+	s->buffer_size = (uint32_t)(TEXT_SIZE + DIRENTS_SIZE + TIDS_SIZE);
 	s->buffer = map_memory(s->buffer_size);
 	int r = s->buffer ? snapshot_reserve(s, capacity) : -ENOMEM;
 	if (r < 0)

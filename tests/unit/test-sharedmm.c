@@ -23,10 +23,12 @@ struct world {
 	/* How the comparison behaves: */
 	bool no_order, at_random;
 	uint64_t random;
+	pid_t not_with[2]; /* these two cannot be compared with one another */
 	uint64_t calls;
 	uint64_t leaves_at; /* after so many calls this one leaves: */
 	pid_t leaver;
-	bool leaves_mm_only; /* as a zombie: it can be compared still, but has no mm */
+	bool leaves_mm_only; /* as a zombie: it can be compared still, but has no mm, */
+	uint64_t no_mm;      /* which may be anywhere in the order */
 };
 
 static int setup(void **state)
@@ -65,7 +67,7 @@ static int fake_cmp(void *ctx, const struct task *a, const struct task *b)
 
 	if (++w->calls == w->leaves_at) {
 		if (w->leaves_mm_only)
-			w->mm[w->leaver] = 0;
+			w->mm[w->leaver] = w->no_mm;
 		else
 			w->error[w->leaver] = -ESRCH;
 	}
@@ -74,6 +76,9 @@ static int fake_cmp(void *ctx, const struct task *a, const struct task *b)
 			4; /* errors -1 to -4, among them ESRCH */
 	if (w->error[x] || w->error[y])
 		return w->error[x] ? w->error[x] : w->error[y];
+	if (x != y && (x == w->not_with[0] || x == w->not_with[1]) &&
+		(y == w->not_with[0] || y == w->not_with[1]))
+		return -EPERM;
 	if (w->mm[x] == w->mm[y])
 		return 0;
 	if (w->no_order)
@@ -155,7 +160,8 @@ static void assert_grouped_by_mm(struct world *w)
 			bool no_mm = (a->flags | b->flags) & (TASK_KTHREAD | TASK_NO_MM);
 			bool same = w->mm[a->id.pid] == w->mm[b->id.pid];
 
-			if (no_mm || gone || !w->mm[a->id.pid] || !w->mm[b->id.pid])
+			if (no_mm || gone || w->mm[a->id.pid] == w->no_mm ||
+				w->mm[b->id.pid] == w->no_mm)
 				continue;
 			assert_int_equal(together(w, i, j), same);
 		}
@@ -305,11 +311,11 @@ static void test_one_that_left_is_no_member_and_does_not_hide_the_sharer(void **
 /* Whenever in a pass or a sort somebody leaves, those who stay are grouped rightly. */
 static void leave_at_every_call(struct world *w, bool mm_only)
 {
-	for (uint64_t at = 1; at < 700; at += 1 + at / 16) {
+	for (uint64_t at = 1; at < 700; at++) {
 		memset(w->error, 0, sizeof(w->error));
 		w->s.count = 0;
 		for (uint32_t i = 0; i < 40; i++)
-			add(w, 1, 1 + i * 7 % 20);
+			add(w, 1, 2 + 2 * (i * 7 % 10));
 		w->leaver = w->tasks[at % 40].id.pid;
 		w->leaves_mm_only = mm_only;
 		w->leaves_at = at;
@@ -327,7 +333,14 @@ static void test_exit_at_any_moment(void **state)
 
 static void test_exit_into_a_zombie_at_any_moment(void **state)
 {
-	leave_at_every_call(*state, true);
+	struct world *w = *state;
+
+	static const uint64_t places[] = { 0, 11, UINT64_MAX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		w->no_mm = places[i];
+		leave_at_every_call(w, true);
+	}
 }
 
 static void test_one_that_refuses_is_alone_and_the_others_are_not_sure(void **state)
@@ -346,6 +359,24 @@ static void test_one_that_refuses_is_alone_and_the_others_are_not_sure(void **st
 		assert_int_equal(ask(w, i)->count, 2);
 		assert_int_equal(ask(w, i)->evidence, MM_EVIDENCE_UNKNOWN);
 	}
+	assert_consistent(w);
+}
+
+static void test_two_that_cannot_be_compared_with_one_another(void **state)
+{
+	struct world *w = *state;
+
+	for (uint32_t i = 0; i < 20; i++)
+		add(w, 1, 1 + i % 10);
+	w->not_with[0] = w->tasks[3].id.pid;
+	w->not_with[1] = w->tasks[8].id.pid;
+	classify(w);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_true(together(w, i, i + 10));
+		assert_false(together(w, i, (i + 1) % 10));
+	}
+	assert_int_equal(ask(w, 3)->evidence, MM_EVIDENCE_UNKNOWN);
+	assert_int_equal(ask(w, 8)->evidence, MM_EVIDENCE_UNKNOWN);
 	assert_consistent(w);
 }
 
@@ -480,19 +511,23 @@ static void test_vfork_in_progress(void **state)
 {
 	struct world *w = *state;
 	struct task *parent = add(w, 1, 1), *child = add(w, 1, 1), *other = add(w, 2, 5);
-	struct task *sharer = add(w, 2, 5);
+	struct task *sharer = add(w, 2, 5), *server = add(w, 3, 7), *helper = add(w, 3, 7);
 
 	parent->state = 'D';
 	child->ppid = parent->id.pid;
 	child->oom_score_adj = 900; /* meant for the program it is to become */
 	other->state = 'D';         /* waits for the disk, not for a child */
 	sharer->oom_score_adj = 300;
+	helper->ppid = server->id.pid; /* shares, but nobody waits for it */
+	helper->oom_score_adj = 200;
 	classify(w);
 	assert_true(ask(w, 0)->vfork);
 	assert_int_equal(ask(w, 0)->count, 2);
 	assert_int_equal(ask(w, 0)->oom_score_adj, 0);
 	assert_false(ask(w, 2)->vfork);
 	assert_int_equal(ask(w, 2)->oom_score_adj, 300);
+	assert_false(ask(w, 4)->vfork);
+	assert_int_equal(ask(w, 4)->oom_score_adj, 200);
 }
 
 static void test_adj_is_the_highest_also_when_all_are_negative(void **state)
@@ -688,6 +723,7 @@ int main(void)
 		TEST(test_exit_at_any_moment),
 		TEST(test_exit_into_a_zombie_at_any_moment),
 		TEST(test_one_that_refuses_is_alone_and_the_others_are_not_sure),
+		TEST(test_two_that_cannot_be_compared_with_one_another),
 		TEST(test_where_nothing_can_be_compared_nothing_is_merged),
 		TEST(test_deadlines_that_pass_are_bounded),
 		TEST(test_the_weaker_comparison_is_bounded),

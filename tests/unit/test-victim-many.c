@@ -68,6 +68,7 @@ static void test_the_leak_dies_and_not_the_database(void **state)
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_chosen_alone(w, leak);
 	assert_int_equal(w->walks, 1); /* one of the family tells for all */
+	assert_int_equal(sharedmm_comparisons(w->sm), 40);
 	/* Fresh workers, each larger: still the leak, as long as it is enough by itself. */
 	for (int i = 1; i <= 40; i++) {
 		w->tasks[i].id.start_ticks = 9999000;
@@ -118,6 +119,11 @@ static void test_two_that_map_the_same_die_one_after_the_other(void **state)
 	w->shmem[a->id.pid].pss_bytes = w->shmem[b->id.pid].pss_bytes = 200 * MIB;
 	assert_int_equal(choose(w), VICTIM_PARTIAL);
 	assert_chosen_alone(w, shell);
+	/* Who gives less dies no sooner than the share has shown what comes of it. */
+	shell->mem.anon_bytes = 190 * MIB;
+	assert_int_equal(choose(w), VICTIM_PARTIAL);
+	assert_chosen_alone(w, b);
+	assert_int_equal(verdict_on(w, shell)->reason, REASON_NOT_NEEDED);
 	/* A share in what is too little to matter is no reason to die. */
 	shell->mem.anon_bytes = 5 * MIB;
 	w->shmem[a->id.pid].pss_bytes = w->shmem[b->id.pid].pss_bytes = 100 * MIB;
@@ -208,12 +214,15 @@ static void test_a_prefork_server_is_no_fork_bomb(void **state)
 	assert_int_equal(w->choice.count, 2);
 	assert_int_equal(chosen_of(w, "leak"), 1);
 	/* A leak that oom_score_adj puts behind them, and that would be enough: no reason to count
-	 * them as one either; each ranks by its own size. */
-	leak->mem.anon_bytes = 1100 * MIB;
+	 * them as one; each ranks by its own size. */
+	w->s.count = 0;
+	leak = process(w, "leak", 250 * MIB);
 	leak->oom_score_adj = -100;
+	process(w, "innocent", 20 * MIB);
+	bomb(w, 400, 3 * MIB);
+	w->need.bytes = w->need.alone_bytes = 200 * MIB;
 	choose(w);
-	assert_sound(w);
-	assert_true(victim(w, 0)->badness < (int64_t)GIB);
+	assert_int_equal(chosen_of(w, "innocent"), 1);
 	/* Old workers are never a bomb, innocents or not. */
 	w->s.count = 0;
 	bomb(w, 400, 2 * MIB);
@@ -237,6 +246,18 @@ static void test_what_looks_like_a_bomb_but_is_one_mm(void **state)
 	w->need.bytes = w->need.alone_bytes = 400 * MIB;
 	assert_int_equal(choose(w), VICTIM_HOPELESS); /* 20 MiB are 20 MiB */
 	assert_sound(w);
+	/* A hundred processes, but ten mms. */
+	w->s.count = 0;
+	for (int i = 0; i < 10; i++) {
+		first = i == 0 ? process(w, "threads", 20 * MIB) : fork_of(w, first);
+		first->id.start_ticks = 9999000;
+		for (int j = 0; j < 9; j++)
+			sharer_of(w, first)->id.start_ticks = 9999000;
+	}
+	process(w, "innocent", 30 * MIB);
+	w->need.bytes = w->need.alone_bytes = 200 * MIB;
+	choose(w);
+	assert_int_equal(chosen_of(w, "innocent"), 1);
 }
 
 static void test_a_bomb_is_of_one_user(void **state)
@@ -246,9 +267,12 @@ static void test_a_bomb_is_of_one_user(void **state)
 	process(w, "innocent", 60 * MIB);
 	bomb(w, 200, 2 * MIB);
 	w->tasks[77].uid = 0;
-	w->need.bytes = w->need.alone_bytes = 300 * MIB;
+	w->need.bytes = w->need.alone_bytes = 200 * MIB;
 	choose(w);
 	assert_int_equal(chosen_of(w, "innocent"), 1);
+	w->tasks[77].uid = 1000;
+	choose(w);
+	assert_int_equal(chosen_of(w, "innocent"), 0);
 }
 
 static void test_a_protected_bomb_is_protected(void **state)

@@ -169,7 +169,9 @@ static void test_more_than_a_set_holds_the_largest_first(void **state)
 	for (uint32_t i = 0; i < w->choice.count; i++)
 		assert_true(victim(w, i)->yield_bytes >= 4 * MIB + 272 * 4096);
 	/* Where even a set of them is next to nothing, none dies. */
-	w->need.bytes = w->need.alone_bytes = 6 * GIB;
+	for (uint64_t i = 0; i < 1600; i++)
+		process(w, "worker", 4 * MIB)->uid = 2000 + (uid_t)i;
+	w->need.bytes = w->need.alone_bytes = 7 * GIB;
 	assert_int_equal(choose(w), VICTIM_HOPELESS);
 }
 
@@ -188,6 +190,12 @@ static void test_a_full_tmpfs_is_nobodys_fault(void **state)
 	assert_int_equal(choose(w), VICTIM_HOPELESS);
 	assert_int_equal(w->choice.count, 0);
 	assert_int_equal(w->walks, 1);
+	/* Nor is anything read of thousands who could not help together. */
+	for (int i = 0; i < 5000; i++)
+		process(w, "small", 100 * KIB);
+	when(&rule(w, RULE_PROTECT, "sshd")->exe, "sshd$");
+	assert_int_equal(choose(w), VICTIM_HOPELESS);
+	assert_true(w->details < 5);
 }
 
 static void test_where_those_who_hold_it_may_not_die_that_is_the_result(void **state)
