@@ -234,20 +234,22 @@ static void report_lines(enum report_level level, char *text)
 		report_line(level, "%s", l);
 }
 
-static int load_config(const char *path, struct config **ret)
+/* The configuration, or NULL: what is wrong has been logged. */
+static struct config *load_config(const char *path)
 {
 	_cleanup_(freep) char *text = NULL;
+	struct config *c = NULL;
 	size_t size = 0;
 	FILE *errors = open_memstream(&text, &size);
 	int r;
 
 	if (!errors)
-		return -ENOMEM;
-	r = config_load(path, errors, ret);
+		return NULL;
+	r = config_load(path, errors, &c);
 	fclose(errors);
 	if (text)
 		report_lines(r < 0 ? REPORT_ERROR : REPORT_WARNING, text);
-	return r;
+	return r < 0 ? NULL : c;
 }
 
 static void reload(struct daemon *d)
@@ -258,7 +260,8 @@ static void reload(struct daemon *d)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		(unsigned long long)now_usec());
 	survive_notify(state);
-	if (load_config(d->options.config_path, &fresh) < 0) {
+	fresh = load_config(d->options.config_path);
+	if (!fresh) {
 		report_line(REPORT_ERROR,
 			"the new configuration is not used, the old one stays in force; correct "
 			"what is named above and reload again");
@@ -384,10 +387,11 @@ static int fail(const char *what, int error)
 static int daemon_start(struct daemon *d)
 {
 	uint64_t interval;
-	int r = load_config(d->options.config_path, &d->config);
+	int r;
 
-	if (r < 0)
-		return r;
+	d->config = load_config(d->options.config_path);
+	if (!d->config)
+		return -EINVAL;
 	init_fill(d);
 	engine_init(&d->engine, d->config);
 	r = sensor_new(&d->sensor);
