@@ -47,12 +47,12 @@ int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_
  * The evidence of a shared mm for kernels or sandboxes without kcmp.
  * With CAP_SYS_ADMIN it is exact: /proc/PID/pagemap shows page numbers, and two tasks that have the
  * same exclusively mapped page at the same address have the same mm.
- * Else it is weaker: in two readings, all mm lines of status (VmPeak .. VmSwap) and all of smaps
- * are the same in both tasks; the layout is a random one; and there is memory that a fork could not
- * have helped sharing (sealed relocations) and that is mapped once only. A busy mm, one that has
- * been forked, or a static program without such memory is taken for different: an innocent is
- * never grouped for lack of a difference.
- * Returns 1 same, 0 different or not to be told, or the errors above.
+ * Else it is weaker: in two readings in a row, all mm lines of status (VmPeak .. VmSwap) and all of
+ * smaps are the same in both tasks; the layout is a random one; and there is memory that a fork
+ * could not have helped sharing (sealed relocations) and that is mapped once only. A busy mm, one
+ * that has been forked, or a static program without such memory is taken for different: an innocent
+ * is never grouped for lack of a difference. Returns 1 same, 0 different or not to be told, or the
+ * errors above.
  */
 int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec);
 
