@@ -71,7 +71,14 @@ static int open_all(struct actor *a, int *ret_wake_fd)
 	r = killer_new(&a->ops, &a->snapshot, &a->killer, ret_wake_fd);
 	if (r < 0)
 		return r;
-	escalation_open(&a->escalation, a->mounts, facts_is_protected, &a->facts, a->dry_run);
+	a->escalation = (struct escalation){
+		.mounts = a->mounts,
+		.is_protected = facts_is_protected,
+		.cgroup_of = facts_cgroup,
+		.ctx = &a->facts,
+		.dry_run = a->dry_run,
+	};
+	escalation_open(&a->escalation);
 	return 0;
 }
 

@@ -15,17 +15,10 @@
 /* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
 #define SYNC_WAIT_MSEC 1500
 
-void escalation_open(struct escalation *e, const struct cgroup_mounts *mounts,
-	kill_protected_fn *is_protected, void *ctx, bool dry_run)
+void escalation_open(struct escalation *e)
 {
-	*e = (struct escalation){
-		.mounts = mounts,
-		.is_protected = is_protected,
-		.ctx = ctx,
-		.dry_run = dry_run,
-		.sysrq_fd = -EBADF,
-	};
-	if (dry_run)
+	e->sysrq_fd = -EBADF;
+	if (e->dry_run)
 		return;
 	e->sysrq_fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
 	if (e->sysrq_fd < 0)
@@ -106,8 +99,9 @@ static void kill_largest_cgroup(
 		if (at == UINT32_MAX)
 			break;
 		limit = task_bytes(&s->tasks[at]);
-		if (snapshot_read_cgroup(s, s->tasks[at].id.pid, path, sizeof(path)) < 0 ||
-			strcmp(path, "/") == 0 || cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
+		e->cgroup_of(e->ctx, &s->tasks[at], path, sizeof(path));
+		if (path[0] == '\0' || strcmp(path, "/") == 0 ||
+			cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
 			continue;
 		if (bytes <= ret->bytes || !may_kill_cgroup(e, s, path))
 			continue;

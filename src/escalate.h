@@ -13,7 +13,9 @@
 struct escalation {
 	const struct cgroup_mounts *mounts; /* borrowed */
 	kill_protected_fn *is_protected;
-	void *ctx;
+	/* The cgroup of a task, "" when it cannot be had in time. */
+	void (*cgroup_of)(void *ctx, const struct task *t, char *ret, size_t size);
+	void *ctx;    /* for both */
 	int sysrq_fd; /* of /proc/sysrq-trigger, opened while there was memory; -errno: none */
 	bool dry_run;
 };
@@ -26,8 +28,8 @@ struct escalation_result {
 	int processes;
 };
 
-void escalation_open(struct escalation *e, const struct cgroup_mounts *mounts,
-	kill_protected_fn *is_protected, void *ctx, bool dry_run);
+/* mounts, is_protected, cgroup_of, ctx and dry_run are the caller's to set; this opens the rest. */
+void escalation_open(struct escalation *e);
 void escalation_close(struct escalation *e);
 
 /* Takes the step; s is a snapshot of now. FINAL_REBOOT and FINAL_PANIC do not return when they

@@ -10,8 +10,10 @@
 #define SHMEM_WAIT_USEC   (50 * USEC_PER_MSEC)
 #define SMAPS_WAIT_USEC   (50 * USEC_PER_MSEC)
 
-void facts_cgroup(struct facts *f, const struct task *t, char *ret, size_t size)
+void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size)
 {
+	struct facts *f = ctx;
+
 	if (probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret, size) < 0)
 		ret[0] = '\0';
 }

@@ -22,8 +22,8 @@ struct facts {
 int facts_open(struct facts *f, const struct config *c, struct snapshot *s);
 void facts_close(struct facts *f);
 
-/* The cgroup of a task, "" when it cannot be had in time. */
-void facts_cgroup(struct facts *f, const struct task *t, char *ret, size_t size);
+/* The cgroup of a task, "" when it cannot be had in time. ctx is struct facts. */
+void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size);
 
 struct victim_fns facts_victim_fns(struct facts *f);
 
