@@ -309,26 +309,28 @@ static void test_one_that_left_is_no_member_and_does_not_hide_the_sharer(void **
 }
 
 /* Whenever in a pass or a sort somebody leaves, those who stay are grouped rightly. */
-static void leave_at_every_call(struct world *w, bool mm_only)
+static void leave_at_any_call(struct world *w, bool mm_only)
 {
-	for (uint64_t at = 1; at < 700; at++) {
+	for (uint64_t seed = 1; seed <= 1500; seed++) {
+		uint64_t random = seed * UINT64_C(0x9e3779b97f4a7c15);
+
 		memset(w->error, 0, sizeof(w->error));
 		w->s.count = 0;
-		for (uint32_t i = 0; i < 40; i++)
-			add(w, 1, 2 + 2 * (i * 7 % 10));
-		w->leaver = w->tasks[at % 40].id.pid;
+		for (uint32_t i = 0; i < 60; i++)
+			add(w, 1, 2 + 2 * (next_random(&random) % 20));
+		w->leaver = w->tasks[next_random(&random) % 60].id.pid;
 		w->leaves_mm_only = mm_only;
-		w->leaves_at = at;
+		w->leaves_at = 1 + next_random(&random) % 700;
 		classify(w);
-		for (uint32_t i = 0; i < 40; i++)
-			ask(w, (i * 11 + (uint32_t)at) % 40);
+		for (uint32_t i = 0; i < 12; i++)
+			ask(w, (uint32_t)(next_random(&random) % 60));
 		assert_grouped_by_mm(w);
 	}
 }
 
 static void test_exit_at_any_moment(void **state)
 {
-	leave_at_every_call(*state, false);
+	leave_at_any_call(*state, false);
 }
 
 static void test_exit_into_a_zombie_at_any_moment(void **state)
@@ -339,7 +341,24 @@ static void test_exit_into_a_zombie_at_any_moment(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		w->no_mm = places[i];
-		leave_at_every_call(w, true);
+		leave_at_any_call(w, true);
+	}
+}
+
+static void test_exit_of_the_first_of_many_sharers_while_they_are_sorted(void **state)
+{
+	struct world *w = *state;
+
+	w->leaves_mm_only = true;
+	for (w->leaves_at = 1; w->leaves_at < 900; w->leaves_at++) {
+		w->s.count = 0;
+		for (uint64_t i = 0; i < 60; i++)
+			add(w, 1, i < 40 ? 100 + i : 7);
+		w->leaver = w->tasks[40].id.pid;
+		classify(w);
+		for (uint32_t i = 0; i < 60; i++)
+			ask(w, i);
+		assert_grouped_by_mm(w);
 	}
 }
 
@@ -722,6 +741,7 @@ int main(void)
 		TEST(test_one_that_left_is_no_member_and_does_not_hide_the_sharer),
 		TEST(test_exit_at_any_moment),
 		TEST(test_exit_into_a_zombie_at_any_moment),
+		TEST(test_exit_of_the_first_of_many_sharers_while_they_are_sorted),
 		TEST(test_one_that_refuses_is_alone_and_the_others_are_not_sure),
 		TEST(test_two_that_cannot_be_compared_with_one_another),
 		TEST(test_where_nothing_can_be_compared_nothing_is_merged),

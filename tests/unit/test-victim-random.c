@@ -133,7 +133,7 @@ static void test_nobody_better_is_overlooked(void **state)
 	uint32_t compared = 0;
 
 	for (uint64_t seed = 20000; seed < 22000; seed++) {
-		struct candidate best = { 0 };
+		struct candidate best;
 		uint64_t r;
 
 		random_world(w, seed, &r);
@@ -208,9 +208,8 @@ static void test_absurd_counters_do_no_harm(void **state)
 
 struct plain {
 	int64_t badness;
-	uint64_t yield_bytes, start_ticks;
+	uint64_t yield_bytes, start_ticks, mm;
 	pid_t pid;
-	uint64_t mm;
 	bool chosen;
 };
 
