@@ -375,6 +375,7 @@ void actor_observe(struct actor *a, const struct engine *e, struct engine_input 
 			.handle_valid = s.handle_valid,
 			.mm_gone = s.mm_gone,
 			.all_exited = s.all_exited,
+			.some_exited = s.some_exited,
 			.mm_visible = s.mm_visible,
 			.core_dumping = s.core_dumping,
 			.reaped = s.reap == REAP_DONE,

@@ -18,6 +18,8 @@
 #define SETTLE_USEC (100 * USEC_PER_MSEC)
 /* Growth seen right after a signal is that of the victims, which have not stopped yet. */
 #define GROWTH_BLIND_USEC (20 * USEC_PER_MSEC)
+/* Members of a group that share its mm die of SIGTERM together, or never. */
+#define PARTED_GRACE_USEC (300 * USEC_PER_MSEC)
 #define KILL_TIME_FIRST   (200 * USEC_PER_MSEC)
 #define KILL_TIME_MIN     (20 * USEC_PER_MSEC)
 #define KILL_TIME_MAX     (2 * USEC_PER_SEC)
@@ -275,18 +277,24 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
 	return false;
 }
 
-/* SIGTERM becomes SIGKILL at the kill level, or when its grace is over and memory still low. */
+/* SIGTERM becomes SIGKILL at the kill level, when its grace is over and memory still low, or when
+ * half a group is gone: what is left holds all of the memory and is of no use by itself. */
+static bool is_impatient(const struct engine *e, const struct engine_victim *v, uint64_t now_usec)
+{
+	uint64_t grace = e->config->term_grace_usec;
+
+	if (v->seen.some_exited)
+		grace = min_u64(grace, PARTED_GRACE_USEC);
+	return e->level == LEVEL_KILL || now_usec >= add_sat_u64(v->kill.signalled_usec, grace);
+}
+
 static bool upgrade(const struct engine *e, const struct engine_input *in, struct action *ret)
 {
 	ret->slot_count = 0;
 	for (uint32_t i = 0; i < e->victim_count; i++) {
 		const struct engine_victim *v = &e->victim[i];
 
-		if (v->kill.sig == SIGKILL)
-			continue;
-		if (e->level == LEVEL_KILL ||
-			in->now_usec >=
-				add_sat_u64(v->kill.signalled_usec, e->config->term_grace_usec))
+		if (v->kill.sig != SIGKILL && is_impatient(e, v, in->now_usec))
 			ret->slots[ret->slot_count++] = v->slot;
 	}
 	if (ret->slot_count == 0)

@@ -271,12 +271,13 @@ static void observe_members(struct killer *k, struct slot *s, struct kill_status
 	}
 }
 
-static bool all_exited(struct killer *k, const struct slot *s)
+static void observe_exits(struct killer *k, const struct slot *s, struct kill_status *ret)
 {
-	for (int32_t i = s->first; i >= 0; i = k->members[i].next)
-		if (!k->members[i].exited)
-			return false;
-	return true;
+	ret->all_exited = true;
+	for (int32_t i = s->first; i >= 0; i = k->members[i].next) {
+		ret->some_exited |= k->members[i].exited;
+		ret->all_exited &= k->members[i].exited;
+	}
 }
 
 /* A sharer that escaped shows itself in two ways: the reaper is refused, or all are gone and the
@@ -322,7 +323,7 @@ int kill_observe(struct killer *k, int slot, kill_protected_fn *is_protected, vo
 	slot_poll(k, s);
 	observe_members(k, s, &seen);
 	seen.expected_bytes = s->expected_bytes;
-	seen.all_exited = all_exited(k, s);
+	observe_exits(k, s, &seen);
 	seen.handle_valid = s->handle_fd >= 0;
 	seen.mm_gone = seen.handle_valid && !kill_mm_alive(s->handle_fd);
 	pthread_mutex_lock(&k->lock);

@@ -94,6 +94,7 @@ struct kill_status {
 	bool handle_valid;       /* the mm handle could be opened */
 	bool mm_gone;            /* the mm has no user left (only with handle_valid) */
 	bool all_exited;         /* every member's pidfd is readable */
+	bool some_exited;        /* at least one member's is */
 	bool mm_visible;         /* some member still shows the mm */
 	bool core_dumping;
 	enum reap_state reap;

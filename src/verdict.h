@@ -24,7 +24,7 @@ enum verdict {
 /* What is seen of a victim; from kill_status. */
 struct engine_observation {
 	uint64_t rss_bytes; /* anon + swap */
-	bool handle_valid, mm_gone, all_exited, mm_visible, core_dumping;
+	bool handle_valid, mm_gone, all_exited, some_exited, mm_visible, core_dumping;
 	bool reaped; /* process_mrelease succeeded */
 };
 
