@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-#define CONFIG_FILE_MAX   (1024 * 1024)
+#define CONFIG_FILE_MAX   (INT64_C(1) << 20)
 #define CONFIG_LINE_MAX   4095 /* bytes */
 #define CONFIG_FILES_MAX  128
 #define CONFIG_ERRORS_MAX 100 /* said; the rest is counted */

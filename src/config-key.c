@@ -58,11 +58,11 @@ static const struct config_key keys[] = {
 	{ SECTION_VICTIMS, "prefer_points", set_points, FIELD(prefer_points), 0, 1000,
 		"a whole number from 0 to 1000" },
 	{ SECTION_RULE, "exe", config_rule_set_pattern, CONDITION(exe), 0, 0, WANTED_PATTERN },
-	{ SECTION_RULE, "comm", config_rule_set_pattern, CONDITION(comm), 0, 0, WANTED_PATTERN },
-	{ SECTION_RULE, "cmdline", config_rule_set_pattern, CONDITION(cmdline), 0, 0,
-		WANTED_PATTERN },
 	{ SECTION_RULE, "unit", config_rule_set_pattern, CONDITION(unit), 0, 0, WANTED_PATTERN },
 	{ SECTION_RULE, "cgroup", config_rule_set_pattern, CONDITION(cgroup), 0, 0,
+		WANTED_PATTERN },
+	{ SECTION_RULE, "comm", config_rule_set_pattern, CONDITION(comm), 0, 0, WANTED_PATTERN },
+	{ SECTION_RULE, "cmdline", config_rule_set_pattern, CONDITION(cmdline), 0, 0,
 		WANTED_PATTERN },
 	{ SECTION_RULE, "uid", config_rule_set_uid, CONDITION(uid), 0, 0,
 		"a number, or a user named in /etc/passwd" },
@@ -230,7 +230,7 @@ static int parse_step(struct config_loader *l, const char *word)
 static bool set_ladder(
 	struct config_loader *l, const struct config_key *k, const char *text, void *field)
 {
-	enum ladder_step steps[CONFIG_LADDER_MAX];
+	enum ladder_step steps[CONFIG_LADDER_MAX] = { 0 };
 	unsigned seen = 0;
 	uint32_t count = 0;
 	char words[CONFIG_LINE_MAX + 1];

@@ -16,7 +16,7 @@
 /* --- patterns --- */
 
 /*
- * What a pattern costs once its {m,n} are written out, which is what regcomp(3) does: a few
+ * What a pattern costs once its {m,n} and + are written out, which is what regcomp(3) does: a few
  * characters can take gigabytes. A back-reference makes regexec(3) try all ways to match, which
  * whoever names a process could make last for ever; all others take time in proportion to the text.
  */
@@ -52,15 +52,20 @@ static void skip_brackets(struct pattern_scan *s)
 	s->at += *s->at == ']';
 }
 
-/* s->at is behind the "{". */
+/* s->at is behind the "{". Leaves it behind the "}". */
 static void repeat_piece(struct pattern_scan *s)
 {
-	uint64_t most = 0;
+	uint64_t most = 0, n = 0;
 
-	for (uint64_t n = 0; *s->at && strchr("0123456789,", *s->at); s->at++) {
-		n = *s->at == ',' ? 0 : add_sat_u64(mul_sat_u64(n, 10), (uint64_t)(*s->at - '0'));
-		most = max_u64(most, n);
+	for (; *s->at && strchr("0123456789", *s->at); s->at++)
+		n = add_sat_u64(mul_sat_u64(n, 10), (uint64_t)(*s->at - '0'));
+	most = n;
+	if (*s->at == ',') {
+		for (n = 0, s->at++; *s->at && strchr("0123456789", *s->at); s->at++)
+			n = add_sat_u64(mul_sat_u64(n, 10), (uint64_t)(*s->at - '0'));
+		most = max_u64(add_sat_u64(most, 1), n); /* {2,} is aaa* */
 	}
+	s->at += *s->at == '}';
 	s->piece = mul_sat_u64(s->piece, max_u64(most, 1));
 }
 
@@ -92,6 +97,10 @@ static const char *why_not_compile(const char *text)
 			s.weight = 0;
 		} else if (c == '{') {
 			repeat_piece(&s);
+		} else if (c == '+') {
+			s.piece = mul_sat_u64(s.piece, 2); /* aa* */
+		} else if (c == '*' || c == '?') {
+			continue;
 		} else if (c != ')' || !leave_group(&s)) {
 			begin_piece(&s, 1);
 			if (c == '[')
@@ -144,13 +153,14 @@ bool config_rule_set_pattern(
 static int find_user(const char *name, uid_t *ret)
 {
 	_cleanup_(fclosep) FILE *f = fopen("/etc/passwd", "re");
-	const struct passwd *p;
+	struct passwd entry = { 0 }, *p;
+	char line[4096];
 
 	if (!f)
 		return -errno;
-	while ((p = fgetpwent(f)))
-		if (strcmp(p->pw_name, name) == 0) {
-			*ret = p->pw_uid;
+	while (fgetpwent_r(f, &entry, line, sizeof(line), &p) == 0)
+		if (strcmp(entry.pw_name, name) == 0) {
+			*ret = entry.pw_uid;
 			return 0;
 		}
 	return -ENOENT;

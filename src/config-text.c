@@ -122,25 +122,24 @@ static int refuse_file(struct config_loader *l, int error, const char *why)
 	return error;
 }
 
-static int open_regular(struct config_loader *l, const char *path, struct stat *ret)
+static int refuse_unreadable(struct config_loader *l, int error)
 {
 	char why[160];
-	int r;
-	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-	if (fd < 0 && errno == ENOENT)
-		return -ENOENT;
-	if (fd < 0 || fstat(fd, ret) < 0) {
-		r = -errno;
-		snprintf(why, sizeof(why), "cannot be read: %s", strerror(errno));
-		return refuse_file(l, r, why);
-	}
-	if (!S_ISREG(ret->st_mode)) {
-		snprintf(why, sizeof(why), "is %s; it must be a regular file",
-			kind_of_file(ret->st_mode));
-		return refuse_file(l, S_ISDIR(ret->st_mode) ? -EISDIR : -EINVAL, why);
-	}
-	return take_fd(&fd);
+	snprintf(why, sizeof(why), "cannot be read: %s", strerror(-error));
+	return refuse_file(l, error, why);
+}
+
+static int check_regular(struct config_loader *l, int fd, struct stat *ret)
+{
+	char why[160];
+
+	if (fstat(fd, ret) < 0)
+		return refuse_unreadable(l, -errno);
+	if (S_ISREG(ret->st_mode))
+		return 0;
+	snprintf(why, sizeof(why), "is %s; it must be a regular file", kind_of_file(ret->st_mode));
+	return refuse_file(l, S_ISDIR(ret->st_mode) ? -EISDIR : -EINVAL, why);
 }
 
 /* Up to one byte more than is allowed, so that a file that grew meanwhile is found out. */
@@ -148,8 +147,8 @@ static ssize_t read_all(int fd, char *text)
 {
 	size_t size = 0;
 
-	while (size <= CONFIG_FILE_MAX) {
-		ssize_t n = read(fd, text + size, CONFIG_FILE_MAX + 1 - size);
+	while (size <= (size_t)CONFIG_FILE_MAX) {
+		ssize_t n = read(fd, text + size, (size_t)CONFIG_FILE_MAX + 1 - size);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -166,22 +165,22 @@ int config_text_read(struct config_loader *l, const char *path, char **ret)
 {
 	_cleanup_(freep) char *text = NULL;
 	_cleanup_(fd_closep) int fd = -EBADF;
-	struct stat st;
+	struct stat st = { 0 };
 	ssize_t size;
+	int r;
 
-	fd = open_regular(l, path, &st);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return fd;
+		return errno == ENOENT ? -ENOENT : refuse_unreadable(l, -errno);
+	r = check_regular(l, fd, &st);
+	if (r < 0)
+		return r;
 	text = malloc(CONFIG_FILE_MAX + 2);
 	if (!text)
-		return refuse_file(l, -ENOMEM, "cannot be read: no memory is left");
+		return refuse_unreadable(l, -ENOMEM);
 	size = st.st_size > CONFIG_FILE_MAX ? CONFIG_FILE_MAX + 1 : read_all(fd, text);
-	if (size < 0) {
-		char why[160];
-
-		snprintf(why, sizeof(why), "cannot be read: %s", strerror((int)-size));
-		return refuse_file(l, (int)size, why);
-	}
+	if (size < 0)
+		return refuse_unreadable(l, (int)size);
 	if (size > CONFIG_FILE_MAX)
 		return refuse_file(l, -EFBIG, "is larger than 1 MiB; a configuration is not");
 	if (memchr(text, '\0', (size_t)size))
