@@ -19,10 +19,11 @@
 /* Growth seen right after a signal is that of the victims, which have not stopped yet. */
 #define GROWTH_BLIND_USEC (20 * USEC_PER_MSEC)
 /* Members of a group that share its mm die of SIGTERM together, or never. */
-#define PARTED_GRACE_USEC (300 * USEC_PER_MSEC)
-#define KILL_TIME_FIRST   (200 * USEC_PER_MSEC)
-#define KILL_TIME_MIN     (20 * USEC_PER_MSEC)
-#define KILL_TIME_MAX     (2 * USEC_PER_SEC)
+#define PARTED_GRACE_USEC  (300 * USEC_PER_MSEC)
+#define PRESSURE_NEED_PART 64
+#define KILL_TIME_FIRST    (200 * USEC_PER_MSEC)
+#define KILL_TIME_MIN      (20 * USEC_PER_MSEC)
+#define KILL_TIME_MAX      (2 * USEC_PER_SEC)
 /* Victims that are gone when we come to signal them: choose anew at once, but not for ever. */
 #define VANISHED_MAX 8
 
@@ -309,9 +310,11 @@ static bool upgrade(const struct engine *e, const struct engine_input *in, struc
 static uint64_t open_need(
 	const struct engine *e, const struct engine_input *in, uint64_t *ret_deficit_bytes)
 {
-	uint64_t coming = coming_bytes(e, in), growth = 0, deficit = 1;
+	uint64_t coming = coming_bytes(e, in), growth = 0;
+	/* Under pressure there is no figure to reach: one victim at a time until it subsides, but
+	 * one whose death can be felt. */
+	uint64_t deficit = max_u64(in->mem->total_bytes / PRESSURE_NEED_PART, 1);
 
-	/* Under pressure there is no figure to reach: one victim at a time, until it subsides. */
 	if (e->cause == CAUSE_MEMORY) {
 		deficit = verdict_need_bytes(e->config, in->mem);
 		growth = mul_div_u64(in->growth_bytes_per_sec, e->kill_time_usec, USEC_PER_SEC);

@@ -13,6 +13,7 @@
 #include "survive.h"
 #include "util.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -369,6 +370,7 @@ static void say_started(const struct daemon *d)
 {
 	char total[32], available[32];
 
+	assert(d->config);
 	report_line(REPORT_NOTICE,
 		"oomfwd %s%s: %s of %s available, %u rules, shared mms by %s, cgroups %s, %s",
 		OOMFWD_VERSION, d->options.dry_run ? " (dry run: nobody is signalled)" : "",

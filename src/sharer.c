@@ -100,6 +100,22 @@ static bool is_descendant(const struct killer *k, const struct slot *s, const st
 }
 
 /*
+ * Whether t was born after the slot's pass. Start times are coarse (10 ms): while that pass is
+ * still the table, the table knows; afterwards only a younger one is new for certain. A sibling
+ * that was there all the time must never pay for what it did not hold.
+ */
+static bool is_new(const struct killer *k, const struct slot *s, const struct task *t)
+{
+	const struct task *row;
+
+	if (k->s->generation != s->generation)
+		return t->id.start_ticks > s->since_ticks;
+	row = snapshot_find(k->s, t->id.pid);
+	return t->id.start_ticks >= s->since_ticks &&
+		!(row && row->id.start_ticks == t->id.start_ticks);
+}
+
+/*
  * All members have let go of the mm, yet it has users. Whoever that is shows the mm's marks, for no
  * user but a kernel thread can have others; so a process with these marks, born since the
  * snapshot as a child of this group, is the sharer or a fork of it, and only a sharer explains
@@ -107,9 +123,9 @@ static bool is_descendant(const struct killer *k, const struct slot *s, const st
  */
 bool sharer_by_handle(struct killer *k, struct slot *s, const struct task *t)
 {
-	return s->sig == SIGKILL && !(t->flags & TASK_MARKS_HIDDEN) &&
-		t->id.start_ticks >= s->since_ticks && is_descendant(k, s, t) &&
-		s->handle_fd >= 0 && !any_shows(k, s) && kill_mm_alive(s->handle_fd);
+	return s->sig == SIGKILL && !(t->flags & TASK_MARKS_HIDDEN) && is_new(k, s, t) &&
+		is_descendant(k, s, t) && s->handle_fd >= 0 && !any_shows(k, s) &&
+		kill_mm_alive(s->handle_fd);
 }
 
 /* Whether t could be the slot's, and is not yet. */

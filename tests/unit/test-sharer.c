@@ -198,6 +198,9 @@ static void with_everybody_gone_the_handle_tells_of_the_sharer(void **state)
 	int slot;
 
 	make_pair(w);
+	born(w, 105, 1, 1003,
+		5); /* the youngest of the pass, of their marks: known, so no newborn */
+	pass(w);
 	give_handle(w, by_pid(w, 100));
 	slot = prepare(w, 100);
 	reaped(w, by_pid(w, 100));
@@ -213,6 +216,13 @@ static void with_everybody_gone_the_handle_tells_of_the_sharer(void **state)
 	assert_int_equal(sent_to(w, 140, SIGKILL), 0);
 	assert_int_equal(sent_to(w, 90, SIGKILL), 0);
 	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 105, SIGKILL), 0);
+	/* With a later pass as the table, equal ticks do not make it new either. */
+	pass(w);
+	assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), 0);
+	usleep(100000);
+	assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), 0);
+	assert_int_equal(sent_to(w, 105, SIGKILL), 0);
 }
 
 static void without_a_handle_nobody_is_suspected(void **state)

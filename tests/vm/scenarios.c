@@ -248,7 +248,7 @@ static void vhost_owner(void)
 		lab_role(getpid(), LAB_SURVIVOR); /* keeps the device open, has no memory */
 		sleep_for_ever();
 	}
-	lab_grow(300, 0, MAP_PRIVATE);
+	lab_grow(450, 0, MAP_PRIVATE);
 }
 
 /* Runs in the mm of process 1. */
