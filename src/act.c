@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "actor.h"
+#include "clock.h"
 #include "survive.h"
 #include "util.h"
 
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
+/* Reading names of cgroups for the report delays the first signal by so much at the most. */
+#define NAMES_USEC (10 * USEC_PER_MSEC)
 /* In a dry run nobody dies, so the same choice would be reported with every look. */
 #define DRY_RUN_HOLD_USEC (10 * USEC_PER_SEC)
-
-static uint64_t now_usec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
 
 static void event_of_candidate(struct actor *a, const struct candidate *c, struct report_event *ret)
 {
@@ -39,7 +33,9 @@ static void event_of_candidate(struct actor *a, const struct candidate *c, struc
 	}
 	if (c->rule)
 		memcpy(ret->rule, c->rule->name, sizeof(ret->rule));
-	facts_cgroup(&a->facts, t, ret->cgroup, sizeof(ret->cgroup));
+	/* For the log only: nobody waits for it for long. */
+	if (monotonic_usec() < a->names_until_usec)
+		facts_cgroup(&a->facts, t, ret->cgroup, sizeof(ret->cgroup));
 }
 
 static void event_readings(
@@ -67,10 +63,24 @@ static void say_pins(struct actor *a)
 			continue;
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &id);
 		hidden_add(a->pins_said, &id);
-		e.at_usec = now_usec();
+		e.at_usec = monotonic_usec();
 		event_of_candidate(a, c, &e);
 		report_event(&e);
 	}
+}
+
+static bool any_in_use(const struct actor *a)
+{
+	for (int i = 0; i < KILL_SLOTS; i++)
+		if (a->slots[i].used)
+			return true;
+	return false;
+}
+
+static void release(struct actor *a, int slot)
+{
+	a->slots[slot].used = false;
+	kill_release(a->killer, slot);
 }
 
 /* Prepares the group of a candidate. Returns its slot, or -1: left out, for a reason reported. */
@@ -83,6 +93,7 @@ static int prepare(struct actor *a, const struct candidate *c)
 	if (slot >= 0) {
 		info = &a->slots[slot];
 		memset(info, 0, sizeof(*info));
+		info->used = true;
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &info->id);
 		event_of_candidate(a, c, &info->event);
 		info->event.dry_run = a->dry_run;
@@ -91,10 +102,11 @@ static int prepare(struct actor *a, const struct candidate *c)
 	if (slot == -ESRCH)
 		return -1;
 	event_of_candidate(a, c, &lost);
-	lost.at_usec = now_usec();
+	lost.at_usec = monotonic_usec();
 	lost.error = slot;
 	report_event(&lost);
-	if (slot == -EPERM) {
+	/* Room comes with the slots in use; any other answer would be the same again. */
+	if (slot != -ENOSPC || !any_in_use(a)) {
 		struct mm_id id;
 
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &id);
@@ -103,18 +115,23 @@ static int prepare(struct actor *a, const struct candidate *c)
 	return -1;
 }
 
-/* A slot that could not be signalled is hidden: trying again would give the same answer. */
-static void lose_slot(struct actor *a, int slot, int error)
+static void say_lost(struct actor *a, int slot, int error)
 {
 	struct report_event e = a->slots[slot].event;
 
 	e.kind = REPORT_LOST;
-	e.at_usec = now_usec();
+	e.at_usec = monotonic_usec();
 	e.error = error;
 	report_event(&e);
-	if (error == -EPERM)
+}
+
+/* A slot that could not be signalled is hidden: trying again would give the same answer. */
+static void lose_slot(struct actor *a, int slot, int error)
+{
+	say_lost(a, slot, error);
+	if (error != -ESRCH)
 		actor_hide(a, &a->slots[slot].id);
-	kill_release(a->killer, slot);
+	release(a, slot);
 }
 
 struct signal_context {
@@ -147,7 +164,7 @@ static void say_nobody(struct actor *a, const struct action *action, const struc
 	struct report_event e = {
 		.kind = REPORT_NO_VICTIM,
 		.dry_run = a->dry_run,
-		.at_usec = now_usec(),
+		.at_usec = monotonic_usec(),
 		.result = a->choice->result,
 		.need_bytes = action->need.bytes,
 	};
@@ -179,7 +196,7 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 		}
 		say_signalled(a, slots[i], action->sig, &k, c);
 		if (a->dry_run) {
-			kill_release(a->killer, slots[i]);
+			release(a, slots[i]);
 			continue;
 		}
 		ret->slots[ret->count] = slots[i];
@@ -195,7 +212,7 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 {
 	int slots[VICTIM_SET_MAX];
 	uint32_t count = 0;
-	int r = actor_look_around(a, &action->need);
+	int r = actor_look_around(a, action->need);
 
 	if (r < 0) {
 		report_line(REPORT_ERROR,
@@ -206,6 +223,7 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 		return;
 	}
 	ret->result = a->choice->result;
+	a->names_until_usec = monotonic_usec() + NAMES_USEC;
 	for (uint32_t i = 0; i < a->choice->count; i++) {
 		int slot = prepare(a, &a->choice->candidates[a->choice->chosen[i]]);
 
@@ -228,9 +246,12 @@ static void carry_out_upgrade(
 	kill_signal(a->killer, action->slots, results, action->slot_count, SIGKILL,
 		facts_is_protected, &a->facts, &k);
 	for (uint32_t i = 0; i < action->slot_count; i++) {
+		/* What could not be signalled stays in flight: no progress makes it stuck, and that
+		 * hides it. */
 		if (results[i] == 0)
 			say_signalled(a, action->slots[i], SIGKILL, &k, ctx);
-		/* Else it stays in flight: no progress makes it stuck, and that hides it. */
+		else if (results[i] != -ESRCH)
+			say_lost(a, action->slots[i], results[i]);
 	}
 }
 
@@ -254,7 +275,7 @@ static void carry_out_freed(struct actor *a, const struct engine *engine,
 	} else {
 		fd_closep(&handle);
 	}
-	kill_release(a->killer, action->slot);
+	release(a, action->slot);
 }
 
 static void carry_out_stuck(struct actor *a, const struct engine *engine,
@@ -270,7 +291,7 @@ static void carry_out_stuck(struct actor *a, const struct engine *engine,
 	report_event(&info->event);
 	info->id.handle_fd = kill_take_handle(a->killer, action->slot);
 	actor_hide(a, &info->id);
-	kill_release(a->killer, action->slot);
+	release(a, action->slot);
 }
 
 static void carry_out_step(struct actor *a, const struct engine *engine,
@@ -286,7 +307,7 @@ static void carry_out_step(struct actor *a, const struct engine *engine,
 		a->snapshot.count = 0;
 	escalation_take(&a->escalation, action->step, a->config, &a->snapshot, &r);
 	ret->acted = r.acted;
-	e.at_usec = now_usec();
+	e.at_usec = monotonic_usec();
 	e.error = r.error;
 	e.expected_bytes = r.bytes;
 	e.members = r.processes > 0 ? (uint32_t)r.processes : 0;
@@ -345,7 +366,7 @@ void actor_carry_out(struct actor *a, const struct engine *engine, const struct 
 		carry_out_stuck(a, engine, in, action);
 		break;
 	case ACTION_SPARE:
-		kill_release(a->killer, action->slot);
+		release(a, action->slot);
 		break;
 	case ACTION_STEP:
 		carry_out_step(a, engine, in, action, ret);

@@ -30,6 +30,9 @@ static int allocate_tables(struct actor *a)
 
 	if (r < 0)
 		return r;
+	/* Its pids would be other processes to pidfd_open(2) than to /proc. */
+	if (snapshot_last_pid(&a->snapshot) == -EXDEV)
+		return -EXDEV;
 	r = snapshot_refresh(&a->snapshot);
 	if (r < 0)
 		return r;
@@ -45,8 +48,11 @@ static int allocate_tables(struct actor *a)
 	a->choice = calloc(1, sizeof(*a->choice));
 	a->hidden = calloc(1, sizeof(*a->hidden));
 	a->pins_said = calloc(1, sizeof(*a->pins_said));
+	a->in_flight = calloc(1, sizeof(*a->in_flight));
 	a->slots = calloc(KILL_SLOTS, sizeof(*a->slots));
-	return a->scratch && a->choice && a->hidden && a->pins_said && a->slots ? 0 : -ENOMEM;
+	return a->scratch && a->choice && a->hidden && a->pins_said && a->in_flight && a->slots
+		? 0
+		: -ENOMEM;
 }
 
 /* Fills a zeroed actor; what was opened before a failure is the caller's to free. */
@@ -124,6 +130,7 @@ void actor_free(struct actor *a)
 		close_handles(a->hidden);
 	fd_closep(&a->proc_fd);
 	free(a->slots);
+	free(a->in_flight);
 	free(a->pins_said);
 	free(a->hidden);
 	free(a->choice);
@@ -200,7 +207,15 @@ void actor_hide(struct actor *a, const struct mm_id *id)
 		close(replaced);
 }
 
-int actor_look_around(struct actor *a, const struct victim_need *need)
+static void list_in_flight(struct actor *a)
+{
+	a->in_flight->count = 0;
+	for (int i = 0; i < KILL_SLOTS; i++)
+		if (a->slots[i].used)
+			(void)hidden_add(a->in_flight, &a->slots[i].id);
+}
+
+int actor_look_around(struct actor *a, struct victim_need need)
 {
 	int r = snapshot_refresh(&a->snapshot);
 
@@ -210,7 +225,9 @@ int actor_look_around(struct actor *a, const struct victim_need *need)
 	r = sharedmm_classify(a->sharedmm, &a->snapshot, a->facts.self);
 	if (r < 0)
 		return r;
-	victim_choose(&a->snapshot, a->sharedmm, a->config, a->hidden, need, &a->fns, a->scratch,
+	list_in_flight(a);
+	need.in_flight = a->in_flight;
+	victim_choose(&a->snapshot, a->sharedmm, a->config, a->hidden, &need, &a->fns, a->scratch,
 		a->choice);
 	return 0;
 }
@@ -223,7 +240,7 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 		.alone_bytes = m->total_bytes / 2,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 	};
-	int r = actor_look_around(a, &need);
+	int r = actor_look_around(a, need);
 
 	return r < 0 ? r : killer_rehearse(a->killer);
 }
@@ -249,7 +266,7 @@ int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f)
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 		.explain = true,
 	};
-	r = actor_look_around(a, &need);
+	r = actor_look_around(a, need);
 	if (r < 0)
 		return r;
 	fprintf(f, "%s of %s available now. At the kill level (%s):\n",

@@ -17,6 +17,7 @@
 
 /* What is remembered of a slot for the report, and to hide its mm. */
 struct slot_info {
+	bool used;
 	struct mm_id id;
 	struct report_event event; /* victim, comm, uid, cgroup, members, evidence, adj, expected */
 };
@@ -31,6 +32,8 @@ struct actor {
 	struct choice *choice;
 	struct hidden_list *hidden;
 	struct hidden_list *pins_said; /* pinned mms that were reported already */
+	struct hidden_list *in_flight; /* mms of the slots in use: never chosen a second time */
+	uint64_t names_until_usec;     /* cgroups are read for the report up to here */
 	struct facts facts;
 	struct cgroup_mounts *mounts;
 	struct kill_ops ops;
@@ -44,6 +47,6 @@ struct actor {
 };
 
 /* A fresh snapshot, its groups, and the choice for need in a->choice. 0 or -errno. */
-int actor_look_around(struct actor *a, const struct victim_need *need);
+int actor_look_around(struct actor *a, struct victim_need need);
 /* Puts an mm on the hidden list, which takes its handle over. */
 void actor_hide(struct actor *a, const struct mm_id *id);

@@ -14,17 +14,20 @@
 #define TICK_STALL_USEC (250 * USEC_PER_MSEC)
 /* Nobody could be chosen: look for new candidates this often; each look costs a snapshot. */
 #define RETRY_USEC USEC_PER_SEC
-/* Per-CPU counters reach MemAvailable a little after the pages themselves came back. */
+/* Pages that came back rest in per-CPU lists, which MemAvailable does not count. */
 #define SETTLE_USEC (100 * USEC_PER_MSEC)
 /* Growth seen right after a signal is that of the victims, which have not stopped yet. */
 #define GROWTH_BLIND_USEC (20 * USEC_PER_MSEC)
 /* Members of a group that share its mm die of SIGTERM together, or never. */
 #define PARTED_GRACE_USEC  (300 * USEC_PER_MSEC)
 #define PRESSURE_NEED_PART 64
-#define KILL_TIME_FIRST    (200 * USEC_PER_MSEC)
-#define KILL_TIME_MIN      (20 * USEC_PER_MSEC)
-#define KILL_TIME_MAX      (2 * USEC_PER_SEC)
-/* Victims that are gone when we come to signal them: choose anew at once, but not for ever. */
+/* A victim's rss must fall by this part of what is expected to count as progress. */
+#define PROGRESS_PART   64
+#define KILL_TIME_FIRST (200 * USEC_PER_MSEC)
+#define KILL_TIME_MIN   (20 * USEC_PER_MSEC)
+#define KILL_TIME_MAX   (2 * USEC_PER_SEC)
+/* Victims who are gone, or refused, when we come to signal them: choose anew at once, but then the
+ * ladder goes on as if nobody could be chosen. */
 #define VANISHED_MAX 8
 
 void engine_init(struct engine *e, const struct config *c)
@@ -37,22 +40,17 @@ void engine_init(struct engine *e, const struct config *c)
 void engine_set_config(struct engine *e, const struct config *c)
 {
 	e->config = c;
-	/* The ladder may have become shorter, or the avoid rules others. */
-	e->ladder_next = 0;
+	e->ladder_next = 0; /* it may have become shorter */
 	e->avoided_eligible = false;
 }
 
 static struct engine_victim *victim_by_slot(struct engine *e, int slot)
 {
-	for (uint32_t i = 0; i < e->victim_count; i++)
-		if (e->victim[i].slot == slot)
-			return &e->victim[i];
-	return NULL;
-}
+	uint32_t i = 0;
 
-static void victim_drop(struct engine *e, uint32_t i)
-{
-	e->victim[i] = e->victim[--e->victim_count];
+	while (i < e->victim_count && e->victim[i].slot != slot)
+		i++;
+	return i < e->victim_count ? &e->victim[i] : NULL;
 }
 
 static void victims_add(
@@ -73,6 +71,7 @@ static void victims_add(
 				.progress_usec = now_usec,
 			},
 			.held_bytes = o->expected_bytes[i],
+			.least_bytes = o->expected_bytes[i],
 			.seen = { .mm_visible = true, .rss_bytes = o->expected_bytes[i] },
 		};
 		e->victims++;
@@ -85,9 +84,11 @@ static void victims_add(
 static void absorb_choice(struct engine *e, const struct engine_input *in)
 {
 	const struct engine_outcome *o = in->outcome;
-	uint64_t now_usec = in->now_usec;
+	uint64_t now_usec = in->now_usec, until;
 
 	e->last_result = o->result;
+	if (o->result != VICTIM_ALL_DYING)
+		e->dying_since_usec = 0;
 	if (o->hold_usec > 0)
 		e->hold_usec = add_sat_u64(now_usec, o->hold_usec);
 	if (o->count > 0) {
@@ -98,16 +99,20 @@ static void absorb_choice(struct engine *e, const struct engine_input *in)
 	case VICTIM_CHOSEN:
 	case VICTIM_PARTIAL:
 		/* All were gone or refused when we came to signal them. */
-		if (++e->fruitless_in_a_row >= VANISHED_MAX)
-			e->hold_usec = max_u64(e->hold_usec, now_usec + TICK_URGENT_USEC);
+		if (++e->fruitless_in_a_row >= VANISHED_MAX) {
+			e->exhausted = true;
+			e->fruitless_in_a_row = 0;
+		}
 		break;
 	case VICTIM_ALL_DYING:
 		/* Somebody else's victims get the time ours get; then the ladder goes on. */
-		if (e->fruitless_in_a_row++ == 0)
-			e->hold_usec = max_u64(e->hold_usec,
-				add_sat_u64(now_usec, e->config->victim_timeout_usec));
-		else
+		if (e->dying_since_usec == 0)
+			e->dying_since_usec = now_usec;
+		until = add_sat_u64(e->dying_since_usec, e->config->victim_timeout_usec);
+		if (now_usec >= until)
 			e->exhausted = true;
+		else
+			e->hold_usec = max_u64(e->hold_usec, until);
 		break;
 	case VICTIM_NONE:
 	case VICTIM_HOPELESS:
@@ -122,7 +127,7 @@ static void absorb_step(struct engine *e, bool acted, uint64_t now_usec)
 		e->avoided_eligible = true;
 		e->exhausted = false;
 	} else if (acted) {
-		e->hold_usec = add_sat_u64(now_usec, e->config->step_timeout_usec);
+		e->step_until_usec = add_sat_u64(now_usec, e->config->step_timeout_usec);
 		e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
 	}
 }
@@ -185,10 +190,15 @@ static void absorb_seen(struct engine *e, const struct engine_input *in)
 		if (!v)
 			continue;
 		held = held_bytes(v, o);
-		/* Less held and each milestone is progress, and extends the deadline. */
-		if (held < v->held_bytes || (o->mm_gone && !v->seen.mm_gone) ||
+		/* Less held, by more than noise, and each milestone is progress: it extends the
+		 * deadline. */
+		if (add_sat_u64(held, max_u64(v->kill.expected_bytes / PROGRESS_PART, 1)) <=
+				v->least_bytes ||
+			(o->mm_gone && !v->seen.mm_gone) ||
 			(o->all_exited && !v->seen.all_exited) || (o->reaped && !v->seen.reaped))
 			v->kill.progress_usec = in->now_usec;
+		if (v->kill.progress_usec == in->now_usec)
+			v->least_bytes = min_u64(v->least_bytes, held);
 		v->held_bytes = held;
 		v->seen = *o;
 	}
@@ -224,7 +234,7 @@ static void victim_finished(struct engine *e, uint32_t i)
 {
 	e->exhausted = false;
 	e->hold_usec = 0;
-	victim_drop(e, i);
+	e->victim[i] = e->victim[--e->victim_count];
 }
 
 static void finish_freed(
@@ -251,8 +261,6 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
 {
 	for (uint32_t i = 0; i < e->victim_count; i++) {
 		const struct engine_victim *v = &e->victim[i];
-		uint64_t grace_end =
-			add_sat_u64(v->kill.signalled_usec, e->config->term_grace_usec);
 
 		switch (verdict_of(&v->kill, &v->seen, e->config, in->now_usec)) {
 		case VERDICT_FREED:
@@ -266,10 +274,11 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
 		case VERDICT_FREEING:
 			/* It was asked to go, but is needed no more: it may take its time. */
 			if (v->kill.sig != SIGKILL && e->level == LEVEL_OK &&
-				in->now_usec >= grace_end) {
+				in->now_usec >= add_sat_u64(v->kill.signalled_usec,
+							e->config->term_grace_usec)) {
 				ret->kind = ACTION_SPARE;
 				ret->slot = v->slot;
-				victim_drop(e, i);
+				victim_finished(e, i);
 				return true;
 			}
 			break;
@@ -349,12 +358,24 @@ static bool next_step(struct engine *e, struct action *ret)
 	return false;
 }
 
+static bool is_killing(const struct engine *e)
+{
+	uint32_t i = 0;
+
+	while (i < e->victim_count && e->victim[i].kill.sig != SIGKILL)
+		i++;
+	return i < e->victim_count;
+}
+
 /* Low memory: who is to go, or what else is to be done. Returns false when it is time to wait. */
 static bool relieve(struct engine *e, const struct engine_input *in, struct action *ret)
 {
 	uint64_t deficit, need = open_need(e, in, &deficit);
 
-	if (need == 0 || in->now_usec < e->hold_usec)
+	if (need == 0 || in->now_usec < max_u64(e->hold_usec, e->step_until_usec))
+		return false;
+	/* What was killed a moment ago may be enough, and has a deadline of its own. */
+	if (e->exhausted && is_killing(e))
 		return false;
 	if (e->exhausted && e->level == LEVEL_KILL && next_step(e, ret))
 		return true;
@@ -393,24 +414,8 @@ static void episode_end(struct engine *e)
 	e->avoided_eligible = false;
 	e->ladder_next = 0;
 	e->hold_usec = 0;
-}
-
-/* How long nothing can happen that would need us, from the distance to the warn level. */
-static uint64_t calm_usec(const struct engine *e, const struct engine_input *in)
-{
-	const struct config *c = e->config;
-	const struct meminfo *m = in->mem;
-	const struct config_level *l = c->warn.memory.kind == AMOUNT_OFF ? &c->kill : &c->warn;
-	uint64_t level = config_amount_bytes(&l->memory, m->total_bytes);
-	uint64_t headroom = sub_or_zero_u64(m->available_bytes, level);
-
-	if (l->swap.kind != AMOUNT_OFF && m->swap_total_bytes > 0)
-		headroom = max_u64(headroom,
-			sub_or_zero_u64(m->swap_free_bytes,
-				config_amount_bytes(&l->swap, m->swap_total_bytes)));
-	return psi_next_look_usec(headroom, config_amount_bytes(&c->kill.memory, m->total_bytes),
-		in->fastest_bytes_per_sec,
-		in->stalling ? min_u64(c->max_sleep_usec, TICK_STALL_USEC) : c->max_sleep_usec);
+	e->step_until_usec = 0;
+	e->dying_since_usec = 0;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b, uint64_t now_usec)
@@ -421,7 +426,8 @@ static uint64_t earlier(uint64_t a, uint64_t b, uint64_t now_usec)
 static void wait_action(const struct engine *e, const struct engine_input *in, struct action *ret)
 {
 	const struct config *c = e->config;
-	uint64_t now = in->now_usec, until = USEC_NEVER;
+	uint64_t now = in->now_usec, until = USEC_NEVER,
+		 calm = verdict_calm_usec(c, in->mem, in->fastest_bytes_per_sec);
 	bool killing = false;
 
 	for (uint32_t i = 0; i < e->victim_count; i++) {
@@ -434,15 +440,19 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 				killed ? c->victim_timeout_usec : c->term_grace_usec),
 			now);
 	}
-	if (killing || (e->level == LEVEL_KILL && !e->exhausted && now >= e->hold_usec))
+	if (killing ||
+		(e->level == LEVEL_KILL && !e->exhausted &&
+			now >= max_u64(e->hold_usec, e->step_until_usec)))
 		until = earlier(until, now + TICK_URGENT_USEC, now);
 	else if (e->level == LEVEL_KILL)
 		until = earlier(until, now + TICK_NOBODY_USEC, now);
 	else if (e->level == LEVEL_WARN || e->victim_count > 0)
 		until = earlier(until, now + TICK_WARN_USEC, now);
 	else
-		until = earlier(until, now + calm_usec(e, in), now);
+		until = earlier(
+			until, now + (in->stalling ? min_u64(calm, TICK_STALL_USEC) : calm), now);
 	until = earlier(until, e->hold_usec, now);
+	until = earlier(until, e->step_until_usec, now);
 	until = earlier(until, e->settle_until_usec, now);
 	ret->kind = ACTION_WAIT;
 	ret->deadline_usec = until;
@@ -478,8 +488,8 @@ void engine_step(struct engine *e, const struct engine_input *in, struct action 
 	absorb_seen(e, in);
 	e->level =
 		verdict_level(e->config, in->mem, in->pressure_warn, in->pressure_kill, &e->cause);
-	/* What could wait at the warn level cannot now; a step of the ladder keeps its time. */
-	if (before == LEVEL_WARN && e->level == LEVEL_KILL && e->ladder_next == 0)
+	/* What could wait at the warn level cannot now. */
+	if (before == LEVEL_WARN && e->level == LEVEL_KILL)
 		e->hold_usec = 0;
 	*ret = (struct action){ .kind = ACTION_WAIT };
 	decide(e, in, ret);

@@ -16,7 +16,8 @@
 struct engine_victim {
 	int slot; /* the caller's name for it */
 	struct attempt kill;
-	uint64_t held_bytes; /* of what was expected, as last seen */
+	uint64_t held_bytes;  /* of what was expected, as last seen */
+	uint64_t least_bytes; /* the least so far that counted as progress */
 	struct engine_observation seen;
 };
 
@@ -98,7 +99,10 @@ struct engine {
 	bool avoided_eligible;       /* the ladder has lifted the avoid rules */
 	uint32_t fruitless_in_a_row; /* choices of victims who were gone, or dying already */
 	uint32_t ladder_next;        /* index into config->ladder */
-	uint64_t hold_usec;          /* choose again, or take the next step, not before */
+	uint64_t dying_since_usec; /* all candidates are dying by other hands since; 0: they are not
+				    */
+	uint64_t hold_usec;        /* choose again not before */
+	uint64_t step_until_usec;  /* the last step has so much time */
 };
 
 void engine_init(struct engine *e, const struct config *c);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "escalate.h"
 
+#include "clock.h"
 #include "util.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -12,6 +14,8 @@
 
 /* The largest tasks whose cgroups are considered; the memory is there if it is anywhere. */
 #define CGROUP_TASKS_MAX 16
+/* All members of all candidates are checked for protection within this time, or not killed. */
+#define CGROUP_CHECK_USEC (500 * USEC_PER_MSEC)
 /* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
 #define SYNC_WAIT_MSEC 1500
 
@@ -41,7 +45,8 @@ static int sysrq(const struct escalation *e, char key)
 /* Who in a cgroup forbids that all of it dies. */
 struct cgroup_check {
 	const struct escalation *e;
-	const struct snapshot *s;
+	struct snapshot *s;
+	uint64_t until_usec;
 	bool forbidden;
 };
 
@@ -49,16 +54,26 @@ static bool check_process(void *ctx, pid_t pid)
 {
 	struct cgroup_check *c = ctx;
 	const struct task *t = snapshot_find(c->s, pid);
+	struct task fresh;
 
-	/* One that we do not know was born since: it is as young as its cgroup's trouble. */
+	if (!t) {
+		int r = snapshot_read_task(c->s, pid, &fresh);
+
+		t = r == 0 ? &fresh : NULL;
+		/* Whom we cannot see we cannot clear; who has left needs no clearing. */
+		c->forbidden = r < 0 && r != -ESRCH;
+	}
 	if (t && c->e->is_protected(c->e->ctx, t))
+		c->forbidden = true;
+	if (monotonic_usec() >= c->until_usec)
 		c->forbidden = true;
 	return !c->forbidden;
 }
 
-static bool may_kill_cgroup(const struct escalation *e, const struct snapshot *s, const char *path)
+static bool may_kill_cgroup(
+	const struct escalation *e, struct snapshot *s, const char *path, uint64_t until_usec)
 {
-	struct cgroup_check c = { .e = e, .s = s };
+	struct cgroup_check c = { .e = e, .s = s, .until_usec = until_usec };
 
 	return cgroup_each_process(e->mounts, path, check_process, &c) == 0 && !c.forbidden;
 }
@@ -86,8 +101,9 @@ static uint32_t next_largest(const struct snapshot *s, uint64_t limit_bytes, uin
 
 /* Kills the cgroup with the most memory that holds nobody who is protected. */
 static void kill_largest_cgroup(
-	struct escalation *e, const struct snapshot *s, struct escalation_result *ret)
+	struct escalation *e, struct snapshot *s, struct escalation_result *ret)
 {
+	uint64_t until_usec = monotonic_usec() + CGROUP_CHECK_USEC;
 	char path[sizeof(ret->what)];
 	uint64_t limit = UINT64_MAX;
 	uint32_t at = UINT32_MAX;
@@ -103,7 +119,7 @@ static void kill_largest_cgroup(
 		if (path[0] == '\0' || strcmp(path, "/") == 0 ||
 			cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
 			continue;
-		if (bytes <= ret->bytes || !may_kill_cgroup(e, s, path))
+		if (bytes <= ret->bytes || !may_kill_cgroup(e, s, path, until_usec))
 			continue;
 		ret->bytes = bytes;
 		memcpy(ret->what, path, sizeof(path));
@@ -133,6 +149,9 @@ static void make_killable(pid_t pid)
 	char path[48];
 	_cleanup_(fd_closep) int fd = -EBADF;
 
+	/* It is in a process group of its own, unless it is gone and its pid somebody else's. */
+	if (getpgid(pid) != pid)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0 && write(fd, "0", 1) != 1)
@@ -144,16 +163,23 @@ static int run_program(const char *path)
 	char *const argv[] = { (char *)path, NULL };
 	struct sigaction reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
 	posix_spawnattr_t attr;
-	sigset_t none;
+	struct sched_param ordinary = { .sched_priority = 0 };
+	sigset_t none, all;
 	pid_t pid;
 	int r;
 
 	sigaction(SIGCHLD, &reap, NULL);
 	sigemptyset(&none);
+	sigfillset(&all);
 	if (posix_spawnattr_init(&attr) != 0)
 		return -ENOMEM;
 	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setschedpolicy(&attr, SCHED_OTHER);
+	posix_spawnattr_setschedparam(&attr, &ordinary);
+	posix_spawnattr_setflags(&attr,
+		POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP |
+			POSIX_SPAWN_SETSCHEDULER);
 	r = posix_spawn(&pid, path, NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	if (r == 0)
@@ -193,7 +219,7 @@ static int take_final(struct escalation *e, const struct config *c, struct escal
 }
 
 void escalation_take(struct escalation *e, enum ladder_step step, const struct config *c,
-	const struct snapshot *s, struct escalation_result *ret)
+	struct snapshot *s, struct escalation_result *ret)
 {
 	*ret = (struct escalation_result){ 0 };
 	switch (step) {

@@ -35,4 +35,4 @@ void escalation_close(struct escalation *e);
 /* Takes the step; s is a snapshot of now. FINAL_REBOOT and FINAL_PANIC do not return when they
  * succeed. LADDER_AVOIDED needs nothing from here and counts as acted. */
 void escalation_take(struct escalation *e, enum ladder_step step, const struct config *c,
-	const struct snapshot *s, struct escalation_result *ret);
+	struct snapshot *s, struct escalation_result *ret);

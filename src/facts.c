@@ -21,15 +21,23 @@ void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size)
 static void read_detail(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret)
 {
 	struct facts *f = ctx;
+	int r;
 
+	ret->cmdline_unread = ret->cgroup_unread = false;
 	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
-	if (snapshot_read_exe(f->snapshot, t->id.pid, ret->exe, sizeof(ret->exe)) < 0)
+	if (snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe)) < 0)
 		ret->exe[0] = '\0';
-	facts_cgroup(f, t, ret->cgroup, sizeof(ret->cgroup));
-	if (want_cmdline &&
-		probe_cmdline(f->probe, t->mm_tid, CMDLINE_WAIT_USEC, ret->cmdline,
-			sizeof(ret->cmdline)) < 0)
+	r = probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup));
+	if (r < 0)
+		ret->cgroup[0] = '\0';
+	ret->cgroup_unread = r < 0 && r != -ESRCH;
+	if (!want_cmdline)
+		return;
+	r = probe_cmdline(
+		f->probe, t->mm_tid, CMDLINE_WAIT_USEC, ret->cmdline, sizeof(ret->cmdline));
+	if (r < 0)
 		ret->cmdline[0] = '\0';
+	ret->cmdline_unread = r < 0 && r != -ESRCH;
 }
 
 static int read_shmem(void *ctx, const struct task *t, struct victim_shmem *ret)
@@ -57,11 +65,16 @@ bool facts_is_protected(void *ctx, const struct task *t)
 {
 	struct facts *f = ctx;
 	struct task_detail d;
+	bool cmdline = false;
 
 	if (t->id.pid <= 1 || t->id.pid == f->self || t->oom_score_adj == -1000 ||
 		(t->flags & TASK_KTHREAD))
 		return true;
-	read_detail(f, t, true, &d);
+	/* A command line costs a deadline: only where a rule asks for it. */
+	for (uint32_t i = 0; i < f->config->rule_count; i++)
+		cmdline |= f->config->rules[i].action == RULE_PROTECT &&
+			f->config->rules[i].cmdline.set;
+	read_detail(f, t, cmdline, &d);
 	for (uint32_t i = 0; i < f->config->rule_count; i++)
 		if (f->config->rules[i].action == RULE_PROTECT &&
 			victim_rule_matches(&f->config->rules[i], t, &d))

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "clock.h"
 #include "kill.h"
 #include "util.h"
 
@@ -87,13 +88,6 @@ struct killer {
 	char text[KILL_TEXT_BYTES];
 	_Alignas(8) char dirents[KILL_DIRENT_BYTES];
 };
-
-static inline uint64_t monotonic_usec(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
 
 static inline bool marks_equal(const struct mm_marks *a, const struct mm_marks *b)
 {

@@ -75,20 +75,26 @@ int kill_prepare(struct killer *k, const struct snapshot *s, const struct shared
 	return kill_prepare_tasks(k, s, sharedmm_members(sm, g), g->count, expected_bytes, false);
 }
 
-/* Those who called exec since they were verified are no members any more. */
-static int verify_again(struct killer *k, struct slot *s)
+/* Those who called exec since they were verified are no members any more; and whoever has become
+ * protected since (a reload, setuid, another unit) saves what is left of the group. */
+static int verify_again(struct killer *k, struct slot *s, const struct look *l)
 {
 	int32_t next;
 	bool left = false;
 
 	slot_poll(k, s);
+	/* Marks alone do not tell an exec where addresses are not random. */
+	if (s->handle_fd >= 0 && !kill_mm_alive(s->handle_fd))
+		return -ESRCH;
 	for (int32_t i = s->first; i >= 0; i = next) {
 		struct member *m = &k->members[i];
 		enum member_sight sight;
 		struct task t;
 		next = m->next;
 		sight = m->exited ? SIGHT_GONE : member_see(k, s, m, &t);
-		if (sight == SIGHT_MM && t.oom_score_adj == -1000 && !s->rehearsal)
+		if (sight == SIGHT_MM && !s->rehearsal &&
+			(t.oom_score_adj == -1000 ||
+				(l->is_protected && l->is_protected(l->ctx, &t))))
 			return -EPERM;
 		if (sight == SIGHT_OTHER && s->sig != SIGKILL)
 			member_drop(k, s, m);
@@ -101,7 +107,7 @@ static int verify_again(struct killer *k, struct slot *s)
 	return -ESRCH;
 }
 
-static int ready(struct killer *k, int slot)
+static int ready(struct killer *k, int slot, const struct look *l)
 {
 	struct slot *s = slot_get(k, slot);
 
@@ -109,7 +115,7 @@ static int ready(struct killer *k, int slot)
 		return -EINVAL;
 	if (s->sig == 0 && monotonic_usec() - s->verified_usec < VERIFIED_FRESH_USEC)
 		return 0;
-	return verify_again(k, s);
+	return verify_again(k, s, l);
 }
 
 /* Stops the groups that have children, so that they bear no more of them. */
@@ -220,7 +226,7 @@ void kill_signal(struct killer *k, const int *slots, int *results, uint32_t coun
 	l.ctx = ctx;
 	*ret = (struct kill_result){ 0 };
 	for (uint32_t i = 0; i < count; i++)
-		results[i] = ready(k, slots[i]);
+		results[i] = ready(k, slots[i], &l);
 	look_round_by_round(k, &l);
 	for (uint32_t i = 0; i < count; i++)
 		if (results[i] < 0 && slot_get(k, slots[i]))
@@ -233,16 +239,17 @@ void kill_signal(struct killer *k, const int *slots, int *results, uint32_t coun
 	ret->last_usec = monotonic_usec();
 	if (sig != SIGKILL)
 		return;
-	for (uint32_t i = 0; i < count; i++) {
-		if (results[i] != 0)
-			continue;
-		reaper_enqueue(k, &k->slots[slots[i]]);
-		thaw_slot(k, &k->slots[slots[i]]);
-	}
+	for (uint32_t i = 0; i < count; i++)
+		if (results[i] == 0)
+			reaper_enqueue(k, &k->slots[slots[i]]);
 	/* What was born by a dying process is there by now, or never will be. */
 	l.sig = SIGKILL;
 	if (look_round_by_round(k, &l))
 		ret->last_usec = monotonic_usec();
+	/* Last, because it takes locks of the kernel that others may hold. */
+	for (uint32_t i = 0; i < count; i++)
+		if (results[i] == 0)
+			thaw_slot(k, &k->slots[slots[i]]);
 }
 
 /* What the living members show; those who called exec leave (SIGTERM leaves them the time). */

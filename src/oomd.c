@@ -5,6 +5,7 @@
  */
 #include "act.h"
 #include "build-config.h"
+#include "clock.h"
 #include "config.h"
 #include "engine.h"
 #include "options.h"
@@ -19,7 +20,6 @@
 #include <sys/epoll.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 /* More steps than all slots can need; then the loop gets its turn. */
 #define STEPS_MAX 512
@@ -54,16 +54,8 @@ struct daemon {
 	uint64_t watchdog_usec;    /* ping at least so often; 0: no watchdog */
 	uint64_t pinged_usec;
 	bool sense_failed_said;
-	bool episode_done; /* for --once */
+	bool reload_pending; /* asked for in an episode: it reads files and allocates */
 };
-
-static uint64_t now_usec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* --- sense, decide, act --- */
 
@@ -76,7 +68,7 @@ static uint64_t longest_span_usec(const struct config *c)
 }
 
 /* Fills the input with the readings of now. 0 or -errno. */
-static int sense(struct daemon *d)
+static int sense(struct daemon *d, bool observe)
 {
 	struct engine_input *in = &d->input;
 	uint64_t span = longest_span_usec(d->config);
@@ -85,7 +77,7 @@ static int sense(struct daemon *d)
 
 	if (r < 0)
 		return r;
-	in->now_usec = now_usec();
+	in->now_usec = monotonic_usec();
 	in->mem = &d->mem;
 	if (d->growth_from_usec != d->engine.growth_from_usec &&
 		in->now_usec >= d->engine.growth_from_usec) {
@@ -103,7 +95,9 @@ static int sense(struct daemon *d)
 	in->pressure_kill = d->config->kill.pressure.set &&
 		psi_history_reaches(&d->history, &d->config->kill.pressure, in->now_usec);
 	in->stalling = in->now_usec < d->stalling_until_usec;
-	actor_observe(d->actor, &d->engine, in);
+	in->seen_count = 0;
+	if (observe)
+		actor_observe(d->actor, &d->engine, in);
 	return 0;
 }
 
@@ -113,107 +107,8 @@ static void after_action(struct daemon *d)
 	if (d->action.kind == ACTION_FREED)
 		d->history.count = 0;
 	if (d->action.kind == ACTION_RECOVERED) {
-		d->episode_done = true;
 		actor_calm(d->actor);
 	}
-}
-
-static void keep_house(struct daemon *d, uint64_t now)
-{
-	if (!d->engine.in_episode && now - d->devices_usec >= DEVICES_EVERY_USEC) {
-		sensor_refresh_devices(d->sensor);
-		d->devices_usec = now;
-	}
-	if (d->watchdog_usec > 0 && now - d->pinged_usec >= d->watchdog_usec / 4) {
-		survive_notify("WATCHDOG=1");
-		d->pinged_usec = now;
-	}
-}
-
-static void arm_timer(struct daemon *d, uint64_t until_usec)
-{
-	uint64_t now = now_usec();
-
-	/* A watchdog that was promised a ping must not depend on how calm it is. */
-	if (d->watchdog_usec > 0)
-		until_usec = min_u64(until_usec, now + d->watchdog_usec / 3);
-	sd_event_source_set_time(d->timer, until_usec);
-	sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
-}
-
-static void look(struct daemon *d)
-{
-	uint64_t detected = now_usec(), faults = survive_major_faults();
-	uint64_t until = detected;
-
-	d->input.outcome = NULL;
-	for (int i = 0; i < STEPS_MAX; i++) {
-		int r = sense(d);
-
-		if (r < 0) {
-			if (!d->sense_failed_said)
-				report_line(REPORT_ERROR,
-					"cannot read the memory figures in /proc: %s; trying again "
-					"every second",
-					strerror(-r));
-			d->sense_failed_said = true;
-			until = now_usec() + SENSE_FAILED_USEC;
-			break;
-		}
-		d->sense_failed_said = false;
-		engine_step(&d->engine, &d->input, &d->action);
-		if (d->action.kind == ACTION_WAIT) {
-			until = d->action.deadline_usec;
-			break;
-		}
-		actor_carry_out(
-			d->actor, &d->engine, &d->input, &d->action, detected, faults, &d->outcome);
-		d->input.outcome = &d->outcome;
-		after_action(d);
-	}
-	keep_house(d, now_usec());
-	arm_timer(d, until);
-	if (d->options.once && !d->engine.in_episode)
-		sd_event_exit(d->event, 0);
-}
-
-/* --- event sources --- */
-
-static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
-{
-	look(userdata);
-	return 0;
-}
-
-static int on_wake(sd_event_source *s, int fd, uint32_t revents, void *userdata)
-{
-	uint64_t n;
-
-	if (read(fd, &n, sizeof(n)) > 0)
-		look(userdata);
-	return 0;
-}
-
-static int on_alarm(sd_event_source *s, int fd, uint32_t revents, void *userdata)
-{
-	struct daemon *d = userdata;
-
-	if (revents & EPOLLERR) {
-		report_line(
-			REPORT_WARNING, "the pressure trigger is gone; going on by timer alone");
-		sd_event_source_set_enabled(s, SD_EVENT_OFF);
-		return 0;
-	}
-	d->stalling_until_usec =
-		now_usec() + 2 * max_u64(longest_span_usec(d->config), ALARM_WINDOW_USEC);
-	look(d);
-	return 0;
-}
-
-static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
-{
-	survive_notify("STOPPING=1");
-	return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
 static void init_fill(struct daemon *d)
@@ -259,7 +154,7 @@ static void reload(struct daemon *d)
 	char state[64];
 
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
-		(unsigned long long)now_usec());
+		(unsigned long long)monotonic_usec());
 	survive_notify(state);
 	fresh = load_config(d->options.config_path);
 	if (!fresh) {
@@ -280,10 +175,124 @@ static void reload(struct daemon *d)
 	survive_notify("READY=1");
 }
 
+static void keep_house(struct daemon *d, uint64_t now)
+{
+	if (!d->engine.in_episode && d->reload_pending) {
+		d->reload_pending = false;
+		reload(d);
+	}
+	if (!d->engine.in_episode && now - d->devices_usec >= DEVICES_EVERY_USEC) {
+		sensor_refresh_devices(d->sensor);
+		d->devices_usec = now;
+	}
+	if (d->watchdog_usec > 0 && now - d->pinged_usec >= d->watchdog_usec / 4) {
+		survive_notify("WATCHDOG=1");
+		d->pinged_usec = now;
+	}
+}
+
+static void arm_timer(struct daemon *d, uint64_t until_usec)
+{
+	uint64_t now = monotonic_usec();
+
+	/* A watchdog that was promised a ping must not depend on how calm it is. */
+	if (d->watchdog_usec > 0)
+		until_usec = min_u64(until_usec, now + d->watchdog_usec / 3);
+	sd_event_source_set_time(d->timer, until_usec);
+	sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
+}
+
+static void look(struct daemon *d)
+{
+	uint64_t detected = monotonic_usec(), faults = survive_major_faults();
+	uint64_t until = detected;
+	bool observe = true;
+
+	/* The outcome of the last action may yet have to be told, if sensing failed after it. */
+	for (int i = 0; i < STEPS_MAX; i++) {
+		int r = sense(d, observe);
+
+		if (r < 0) {
+			if (!d->sense_failed_said)
+				report_line(REPORT_ERROR,
+					"cannot read the memory figures in /proc: %s; trying again "
+					"every second",
+					strerror(-r));
+			d->sense_failed_said = true;
+			until = monotonic_usec() + SENSE_FAILED_USEC;
+			break;
+		}
+		d->sense_failed_said = false;
+		engine_step(&d->engine, &d->input, &d->action);
+		d->input.outcome = NULL;
+		if (d->action.kind == ACTION_WAIT) {
+			until = d->action.deadline_usec;
+			break;
+		}
+		actor_carry_out(
+			d->actor, &d->engine, &d->input, &d->action, detected, faults, &d->outcome);
+		d->input.outcome = &d->outcome;
+		/* What has been seen once a look need not be looked at for each that is done. */
+		observe = d->action.kind == ACTION_CHOOSE || d->action.kind == ACTION_UPGRADE ||
+			d->action.kind == ACTION_STEP;
+		after_action(d);
+	}
+	keep_house(d, monotonic_usec());
+	arm_timer(d, until);
+	if (d->options.once && d->sense_failed_said)
+		sd_event_exit(d->event, -EIO);
+	else if (d->options.once && !d->engine.in_episode)
+		sd_event_exit(d->event, 0);
+}
+
+/* --- event sources --- */
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	look(userdata);
+	return 0;
+}
+
+static int on_wake(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) > 0)
+		look(userdata);
+	return 0;
+}
+
+static int on_alarm(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	if (revents & EPOLLERR) {
+		report_line(
+			REPORT_WARNING, "the pressure trigger is gone; going on by timer alone");
+		sd_event_source_set_enabled(s, SD_EVENT_OFF);
+		return 0;
+	}
+	d->stalling_until_usec =
+		monotonic_usec() + 2 * max_u64(longest_span_usec(d->config), ALARM_WINDOW_USEC);
+	look(d);
+	return 0;
+}
+
+static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+	survive_notify("STOPPING=1");
+	return sd_event_exit(sd_event_source_get_event(s), 0);
+}
+
 static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
-	reload(userdata);
-	look(userdata);
+	struct daemon *d = userdata;
+
+	d->reload_pending = true;
+	if (d->engine.in_episode)
+		report_line(
+			REPORT_NOTICE, "asked to reload; that waits until memory has recovered");
+	look(d);
 	return 0;
 }
 
@@ -323,7 +332,8 @@ static int add_sources(struct daemon *d)
 			return r;
 	}
 	/* Its default accuracy of 250 ms would be most of the time there is. */
-	r = sd_event_add_time(d->event, &d->timer, CLOCK_MONOTONIC, now_usec(), 1, on_timer, d);
+	r = sd_event_add_time(
+		d->event, &d->timer, CLOCK_MONOTONIC, monotonic_usec(), 1, on_timer, d);
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(d->event, NULL, d->wake_fd, EPOLLIN, on_wake, d);
@@ -386,6 +396,12 @@ static int fail(const char *what, int error)
 	return error;
 }
 
+/* For a table to look at, nothing needs to survive. */
+static bool just_a_table(const struct daemon *d)
+{
+	return d->options.once && d->options.dry_run;
+}
+
 static int daemon_start(struct daemon *d)
 {
 	uint64_t interval;
@@ -402,21 +418,28 @@ static int daemon_start(struct daemon *d)
 	r = sensor_read(d->sensor, &d->mem);
 	if (r < 0)
 		return fail("cannot read the memory figures in /proc", r);
+	if (!just_a_table(d))
+		say_lacks(survive_raise());
 	r = actor_new(d->config, d->options.dry_run, &d->actor, &d->wake_fd);
+	if (r == -EXDEV) {
+		report_line(REPORT_ERROR,
+			"/proc shows another pid namespace than the one oomfwd runs in; mount the "
+			"/proc of its own, or run it in the host's (hostPID)");
+		return r;
+	}
 	if (r < 0)
 		return fail("cannot prepare for a kill", r);
 	r = add_sources(d);
 	if (r < 0)
 		return fail("cannot set up the event loop", r);
-	/* For a table to look at, nothing needs to survive. */
-	if (!(d->options.once && d->options.dry_run))
-		say_lacks(survive_entrench());
+	if (!just_a_table(d))
+		say_lacks(survive_lock());
 	r = actor_rehearse(d->actor, &d->mem);
 	if (r < 0)
 		return fail("the rehearsal of a kill failed", r);
 	if (sd_watchdog_enabled(0, &interval) > 0)
 		d->watchdog_usec = interval;
-	d->pinged_usec = d->devices_usec = now_usec();
+	d->pinged_usec = d->devices_usec = monotonic_usec();
 	return 0;
 }
 
@@ -434,7 +457,7 @@ static int run(struct daemon *d)
 {
 	int r = daemon_start(d);
 
-	if (r == 0 && d->options.once && d->options.dry_run) {
+	if (r == 0 && just_a_table(d)) {
 		r = actor_print_choice(d->actor, &d->mem, stdout);
 		if (r < 0)
 			fail("cannot read the processes in /proc", r);
@@ -449,18 +472,6 @@ static int run(struct daemon *d)
 	return r;
 }
 
-static int check_config(const char *path)
-{
-	struct config *c;
-	int r = config_load(path, stderr, &c);
-
-	if (r < 0)
-		return EXIT_FAILURE;
-	printf("%s: correct, %u rules\n", path ? path : CONFIG_PATH, c->rule_count);
-	config_free(c);
-	return EXIT_SUCCESS;
-}
-
 int main(int argc, char **argv)
 {
 	static struct daemon d = { .wake_fd = -EBADF, .alarm_fd = -EBADF };
@@ -469,7 +480,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	if (d.options.check_config)
-		return check_config(d.options.config_path);
+		return options_check_config(d.options.config_path);
 	survive_prepare_heap();
 	block_signals();
 	r = report_open(d.options.verbose ? REPORT_DEBUG : REPORT_INFO);

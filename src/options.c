@@ -81,3 +81,15 @@ int options_parse(int argc, char **argv, struct options *ret)
 	}
 	return -1;
 }
+
+int options_check_config(const char *path)
+{
+	struct config *c;
+	int r = config_load(path, stderr, &c);
+
+	if (r < 0)
+		return EXIT_FAILURE;
+	printf("%s: correct, %u rules\n", path ? path : CONFIG_PATH, c->rule_count);
+	config_free(c);
+	return EXIT_SUCCESS;
+}

@@ -14,3 +14,6 @@ struct options {
 /* Returns -1 to go on, else the exit status: what was asked for has been printed, or what is wrong
  * has been said on standard error. */
 int options_parse(int argc, char **argv, struct options *ret);
+
+/* Says on standard error what is wrong in the configuration. Returns the exit status. */
+int options_check_config(const char *path);

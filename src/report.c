@@ -6,6 +6,7 @@
  * that they share; neither ever holds a lock. The logger may be stuck in a write for ever: it then
  * keeps the ring for itself, and the last of the two to leave frees it.
  */
+#include "clock.h"
 #include "report-text.h"
 
 #include <linux/futex.h>
@@ -355,25 +356,17 @@ void report_set_level(enum report_level max)
 		sink->max = max;
 }
 
-static uint64_t now_usec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
-
 void report_close(uint64_t timeout_usec)
 {
 	struct logger *l = sink;
-	uint64_t deadline = add_sat_u64(now_usec(), timeout_usec), now;
+	uint64_t deadline = add_sat_u64(monotonic_usec(), timeout_usec), now;
 
 	if (!l)
 		return;
 	sink = NULL;
 	atomic_store(&l->stop, true);
 	wake(&l->news);
-	while (atomic_load(&l->done) == 0 && (now = now_usec()) < deadline) {
+	while (atomic_load(&l->done) == 0 && (now = monotonic_usec()) < deadline) {
 		uint64_t left = min_u64(deadline - now, 3600 * USEC_PER_SEC);
 		struct timespec t = { .tv_sec = (time_t)(left / USEC_PER_SEC),
 			.tv_nsec = (long)(left % USEC_PER_SEC * 1000) };

@@ -47,8 +47,13 @@ enum sharer sharer_compare(struct killer *k, struct slot *s, const struct task *
 			struct task seen;
 			int r = ops->cmp(ops->cmp_ctx, &a, t);
 
-			if (r == 0)
-				return SHARER_SAME;
+			/* A pid that was free again may be t's own by now. */
+			if (r == 0) {
+				slot_poll(k, s);
+				if (!m->exited)
+					return SHARER_SAME;
+				break;
+			}
 			if (r < 0 && r != -ESRCH)
 				return SHARER_UNKNOWN;
 			if (member_see(k, s, m, &seen) == SIGHT_MM && m->mm_tid == a.mm_tid)

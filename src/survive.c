@@ -50,7 +50,7 @@ static bool raise_priority(void)
 
 	if (policy == SCHED_FIFO || policy == SCHED_RR)
 		return true;
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p) == 0)
+	if (sched_setscheduler(0, SCHED_FIFO, &p) == 0)
 		return true;
 	errno = 0;
 	return getpriority(PRIO_PROCESS, 0) == -20 || setpriority(PRIO_PROCESS, 0, -20) == 0;
@@ -70,7 +70,7 @@ static bool raise_fd_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &l) == 0;
 }
 
-unsigned survive_entrench(void)
+unsigned survive_raise(void)
 {
 	unsigned lack = 0;
 
@@ -80,9 +80,12 @@ unsigned survive_entrench(void)
 		lack |= LACK_ADJ;
 	if (!raise_priority())
 		lack |= LACK_PRIORITY;
-	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		lack |= LACK_MLOCK;
 	return lack;
+}
+
+unsigned survive_lock(void)
+{
+	return mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ? LACK_MLOCK : 0;
 }
 
 uint64_t survive_major_faults(void)

@@ -18,9 +18,12 @@ enum survive_lack {
 /* Before any allocation that matters: one arena, no trimming, a reserve of freed heap. */
 void survive_prepare_heap(void);
 
-/* Returns a set of enum survive_lack: what could not be had, which costs safety but not function.
- * Call after threads and tables exist: everything mapped then becomes resident. */
-unsigned survive_entrench(void);
+/* Both return a set of enum survive_lack: what could not be had, which costs safety but not
+ * function. survive_raise: limits, oom_score_adj and priority; before the threads, which inherit
+ * the latter (a reader that has to wait for a CPU makes the main thread wait for its deadline). */
+unsigned survive_raise(void);
+/* Locks all memory; after threads and tables exist: everything mapped then becomes resident. */
+unsigned survive_lock(void);
 
 /* Major page faults of the whole process so far. */
 uint64_t survive_major_faults(void);

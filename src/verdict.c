@@ -5,6 +5,8 @@
 
 #include <signal.h>
 
+#define HELD_USEC (100 * USEC_PER_MSEC)
+
 static bool memory_low(const struct config_level *l, const struct meminfo *m)
 {
 	if (l->memory.kind == AMOUNT_OFF ||
@@ -68,8 +70,13 @@ enum verdict verdict_of(const struct attempt *a, const struct engine_observation
 	const struct config *c, uint64_t now_usec)
 {
 	bool teardown = o->handle_valid && o->mm_gone;
-	bool overdue = now_usec >= add_sat_u64(a->progress_usec, c->victim_timeout_usec) ||
-		now_usec >= add_sat_u64(a->signalled_usec, c->victim_cap_usec);
+	uint64_t cap = add_sat_u64(a->signalled_usec, c->victim_cap_usec);
+	/* All have exited and the mm has users still: somebody who is not dying holds it, and there
+	 * is nothing left to wait for. The short wait is for those who hold an mm to read it. */
+	bool held = o->handle_valid && o->all_exited && !o->mm_gone;
+	uint64_t patience =
+		held ? min_u64(HELD_USEC, c->victim_timeout_usec) : c->victim_timeout_usec;
+	bool overdue = now_usec >= cap || now_usec >= add_sat_u64(a->progress_usec, patience);
 
 	if (teardown && o->all_exited)
 		return VERDICT_FREED;
@@ -80,8 +87,34 @@ enum verdict verdict_of(const struct attempt *a, const struct engine_observation
 		return VERDICT_FREED;
 	if (a->sig != SIGKILL)
 		return VERDICT_FREEING; /* its grace is the engine's business */
-	if (!overdue)
-		return VERDICT_FREEING;
-	/* Without users nothing can hold the memory: what is late is the task, in its exit. */
-	return teardown ? VERDICT_FREED : VERDICT_STUCK;
+	/* Without users nothing can hold the memory; taking down a large mm takes its time (some 60
+	 * ms a GiB), and cannot be seen until the task has exited, so only the cap ends this wait.
+	 */
+	if (teardown)
+		return now_usec < cap ? VERDICT_FREEING : VERDICT_FREED;
+	return overdue ? VERDICT_STUCK : VERDICT_FREEING;
+}
+
+/* What must be used up before a level is reached: memory and swap have to be low, so the farther
+ * one counts. UINT64_MAX: memory alone never reaches it. */
+static uint64_t headroom_bytes(const struct config_level *l, const struct meminfo *m)
+{
+	uint64_t memory = sub_or_zero_u64(
+		m->available_bytes, config_amount_bytes(&l->memory, m->total_bytes));
+
+	if (l->memory.kind == AMOUNT_OFF)
+		return UINT64_MAX;
+	if (l->swap.kind == AMOUNT_OFF || m->swap_total_bytes == 0)
+		return memory;
+	return max_u64(memory,
+		sub_or_zero_u64(
+			m->swap_free_bytes, config_amount_bytes(&l->swap, m->swap_total_bytes)));
+}
+
+uint64_t verdict_calm_usec(
+	const struct config *c, const struct meminfo *m, uint64_t fastest_bytes_per_sec)
+{
+	return psi_next_look_usec(min_u64(headroom_bytes(&c->warn, m), headroom_bytes(&c->kill, m)),
+		config_amount_bytes(&c->kill.memory, m->total_bytes), fastest_bytes_per_sec,
+		c->max_sleep_usec);
 }

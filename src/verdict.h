@@ -46,5 +46,9 @@ enum engine_level verdict_level(const struct config *c, const struct meminfo *m,
 /* What is missing to leave the warn level with an eighth to spare; at least 1. */
 uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m);
 
+/* How long no level can be reached, from the distance to the nearer one and the fastest fill. */
+uint64_t verdict_calm_usec(
+	const struct config *c, const struct meminfo *m, uint64_t fastest_bytes_per_sec);
+
 enum verdict verdict_of(const struct attempt *a, const struct engine_observation *o,
 	const struct config *c, uint64_t now_usec);

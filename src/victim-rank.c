@@ -213,15 +213,26 @@ static void push_bound(struct chooser *ch, uint32_t task)
 			.key = key_of(badness, false, true), .yield_bytes = bytes, .task = task });
 }
 
+static bool any_in(const struct chooser *ch, const struct hidden_list *h, const uint32_t *members,
+	uint32_t count)
+{
+	for (uint32_t i = 0; h->count > 0 && i < count; i++)
+		if (hidden_contains(h, &ch->s->tasks[members[i]]))
+			return true;
+	return false;
+}
+
 enum victim_reason victim_plain_reason(const struct chooser *ch, const struct mm_group *g)
 {
 	const uint32_t *members = sharedmm_members(ch->sm, g);
 
 	if (g->pin != MM_PIN_NONE)
 		return REASON_PINNED;
-	for (uint32_t i = 0; ch->hidden->count > 0 && i < g->count; i++)
-		if (hidden_contains(ch->hidden, &ch->s->tasks[members[i]]))
-			return REASON_HIDDEN;
+	if (any_in(ch, ch->hidden, members, g->count))
+		return REASON_HIDDEN;
+	/* Asked to go by SIGTERM, or past the point where a pending SIGKILL can be seen. */
+	if (ch->need->in_flight && any_in(ch, ch->need->in_flight, members, g->count))
+		return REASON_DYING;
 	return g->kill_pending ? REASON_DYING : REASON_CHOSEN;
 }
 

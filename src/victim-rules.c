@@ -64,14 +64,18 @@ bool victim_rule_could_match(const struct rule *r, const struct task *t)
 
 bool victim_rule_matches(const struct rule *r, const struct task *t, const struct task_detail *d)
 {
+	bool protects = r->action == RULE_PROTECT;
 	char unit[UNIT_MAX] = "";
 
-	if (!victim_rule_could_match(r, t))
+	if (!victim_rule_could_match(r, t) || !pattern_matches(&r->exe, d->exe))
 		return false;
+	if (!(protects && d->cmdline_unread) && !pattern_matches(&r->cmdline, d->cmdline))
+		return false;
+	if (protects && d->cgroup_unread)
+		return true;
 	if (r->unit.set)
 		victim_unit_of(d->cgroup, unit, sizeof(unit));
-	return pattern_matches(&r->exe, d->exe) && pattern_matches(&r->cmdline, d->cmdline) &&
-		pattern_matches(&r->unit, unit) && pattern_matches(&r->cgroup, d->cgroup);
+	return pattern_matches(&r->unit, unit) && pattern_matches(&r->cgroup, d->cgroup);
 }
 
 unsigned victim_rule_actions(const struct config *c)
@@ -113,6 +117,7 @@ static const struct rule *rule_of_task(
 			continue;
 		if (needs_detail(r) && !have_detail) {
 			d.exe[0] = d.cmdline[0] = d.cgroup[0] = '\0';
+			d.cmdline_unread = d.cgroup_unread = false;
 			if (w->fns->detail)
 				w->fns->detail(w->fns->ctx, t, wants_cmdline(c, t, actions), &d);
 			have_detail = true;

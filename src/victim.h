@@ -65,12 +65,15 @@ enum victim_result {
 	VICTIM_ALL_DYING, /* nobody new: what could be chosen is already on its way out */
 };
 
-/* What the rules match. Read lazily; strings may be "" when they could not be read: no condition
- * on them holds then. */
+/* What the rules match. Read lazily; strings may be "" when there is no such thing: no condition on
+ * them holds then. */
 struct task_detail {
 	char exe[512];
 	char cmdline[512];
 	char cgroup[512];
+	/* Not read in time, though it may be there: a protect rule on it is taken to hold, others
+	 * are not. Whoever cannot be told from the protected is not killed. */
+	bool cmdline_unread, cgroup_unread;
 };
 
 /* Resident shared memory of an mm that no file keeps (struct probe_shmem). */
@@ -96,6 +99,7 @@ struct victim_need {
 				 because the growth is then most likely its own; at most bytes */
 	uint64_t total_bytes; /* memory and swap: the base of oom_score_adj */
 	bool avoided_eligible;
+	const struct hidden_list *in_flight; /* mms signalled already, DYING here; NULL: none */
 	bool explain; /* list VICTIM_REPORT_MAX that were not chosen too: slower */
 };
 

@@ -81,6 +81,50 @@ static void test_what_could_not_be_read_matches_nothing(void **state)
 	assert_int_equal(choose(w), VICTIM_NONE);
 }
 
+/* A reader that is late must not make a protected process look like any other. */
+static void test_what_could_not_be_read_in_time_protects_all_the_same(void **state)
+{
+	struct world *w = *state;
+	struct task *hog = process(w, "hog", 4 * GIB);
+	struct task *other = process(w, "other", 3 * GIB);
+	struct rule *r = rule(w, RULE_PROTECT, "base");
+
+	hog->uid = 0;
+	other->uid = 1000;
+	r->uid_set = true;
+	when(&r->cgroup, "^/system\\.slice/base\\.service$");
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, hog);
+	w->late = true;
+	/* uid 1000 cannot be meant by the rule, whatever its cgroup is. */
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, other);
+	assert_int_equal(verdict_on(w, hog)->reason, REASON_PROTECTED);
+	/* To be avoided or preferred, a task must be known to be. */
+	r->action = RULE_AVOID;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, hog);
+}
+
+static void test_who_was_signalled_already_is_not_chosen_again(void **state)
+{
+	struct world *w = *state;
+	struct task *hog = process(w, "hog", 4 * GIB);
+	struct task *second = process(w, "second", 3 * GIB);
+	static struct hidden_list in_flight;
+
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, hog);
+	in_flight.count = 0;
+	victim_mm_id(&w->s, w->sm, &victim(w, 0)->group, &in_flight.ids[0]);
+	in_flight.count = 1;
+	w->need.in_flight = &in_flight;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, second);
+	assert_int_equal(verdict_on(w, hog)->reason, REASON_DYING);
+	w->need.in_flight = NULL;
+}
+
 static void test_a_comm_without_an_end_is_cut(void **state)
 {
 	struct world *w = *state;
@@ -264,6 +308,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_condition_of_a_rule),
 		TEST(test_what_could_not_be_read_matches_nothing),
+		TEST(test_what_could_not_be_read_in_time_protects_all_the_same),
+		TEST(test_who_was_signalled_already_is_not_chosen_again),
 		TEST(test_a_comm_without_an_end_is_cut),
 		TEST(test_avoided_until_nobody_else_is_left),
 		TEST(test_preferred_goes_first),

@@ -21,6 +21,7 @@
 #define TOTAL     (16 * GIB)
 
 struct world {
+	bool late; /* cgroups cannot be read in time */
 	struct snapshot s;
 	struct task tasks[TASKS_MAX];
 	struct sharedmm *sm;
@@ -62,7 +63,9 @@ static inline void fake_detail(
 	w->cmdlines += want_cmdline;
 	fake_copy(ret->exe, sizeof(ret->exe), w->exe[pid]);
 	fake_copy(ret->cmdline, sizeof(ret->cmdline), want_cmdline ? w->cmdline[pid] : NULL);
-	fake_copy(ret->cgroup, sizeof(ret->cgroup), w->cgroup[pid]);
+	fake_copy(ret->cgroup, sizeof(ret->cgroup), w->late ? NULL : w->cgroup[pid]);
+	ret->cgroup_unread = w->late;
+	ret->cmdline_unread = false;
 }
 
 static inline int fake_shmem(void *ctx, const struct task *t, struct victim_shmem *ret)

@@ -255,7 +255,7 @@ static void vhost_owner(void)
 static int init_sharer(void *arg)
 {
 	lab_role(getpid(), LAB_SURVIVOR);
-	lab_grow(300, 0, MAP_PRIVATE);
+	lab_grow(480, 0, MAP_PRIVATE); /* more than is left for the hog: first in rank */
 	sleep_for_ever();
 	return 0;
 }

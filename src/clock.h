@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The monotonic clock, for those who may read one: the pure modules are told the time instead.
+ */
+#pragma once
+
+#include "util.h"
+
+#include <time.h>
+
+/* µs since some moment in the past; never goes back. */
+static inline uint64_t monotonic_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
