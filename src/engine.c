@@ -128,6 +128,7 @@ static void absorb_step(struct engine *e, bool acted, uint64_t now_usec)
 		e->exhausted = false;
 	} else if (acted) {
 		e->step_until_usec = add_sat_u64(now_usec, e->config->step_timeout_usec);
+		e->exhausted = false; /* then whoever is new goes before the next step */
 		e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
 	}
 }

@@ -674,6 +674,120 @@ static void verdict_teardown_that_hangs_in_exit_is_not_hidden(void **state)
 	assert_int_equal(verdict_of(&a, &o, &w.config, 10000 * MS), VERDICT_FREED);
 }
 
+/* The victims a choice names may all be gone, or refuse: for ever, if there are enough of them. */
+static void choices_that_come_to_nothing_end_on_the_ladder(void **state)
+{
+	struct world w;
+	struct action a;
+	struct engine_outcome lost = { .result = VICTIM_CHOSEN };
+	uint32_t choices = 0;
+
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	for (int i = 0; i < 40 && w.steps[LADDER_KERNEL] == 0; i++) {
+		world_sense(&w);
+		engine_step(&w.engine, &w.in, &a);
+		w.in.outcome = a.kind == ACTION_CHOOSE ? &lost : &w.outcome;
+		choices += a.kind == ACTION_CHOOSE;
+		w.steps[LADDER_KERNEL] += a.kind == ACTION_STEP && a.step == LADDER_KERNEL;
+	}
+	assert_int_equal(w.steps[LADDER_KERNEL], 1);
+	assert_in_range(choices, 8, 20);
+}
+
+static void the_ladder_waits_for_who_was_just_killed(void **state)
+{
+	struct world w;
+
+	/* 250 MiB are killed and not enough; nobody else is eligible. */
+	world_init(&w);
+	w.config.ladder_count = 4;
+	w.config.final = FINAL_REBOOT;
+	w.used_elsewhere = 740 * MIB;
+	world_hog(&w, 250, 0)->dies_after = 500 * MS;
+	w.mem.total_bytes = GIB;
+	world_run(&w, 450 * MS);
+	assert_int_equal(w.kills, 1);
+	assert_int_equal(w.steps[LADDER_KERNEL] + w.steps[LADDER_FINAL], 0);
+	w.used_elsewhere = 1000 * MIB;
+	world_run(&w, 300 * MS);
+	assert_int_equal(w.steps[LADDER_KERNEL], 1);
+	assert_int_equal(w.steps[LADDER_FINAL], 0);
+}
+
+static void a_step_keeps_its_time_when_a_victim_ends(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	world_run(&w, 100 * MS);
+	assert_int_equal(w.steps[LADDER_KERNEL], 1);
+	/* A newcomer is no reason to hurry either: the step may have freed what is needed. */
+	world_hog(&w, 20, 0);
+	world_run(&w, 1800 * MS);
+	assert_int_equal(w.kills, 0);
+	world_run(&w, 400 * MS);
+	assert_int_equal(w.kills, 1);
+}
+
+static void avoided_ones_do_not_die_for_memory_on_its_way(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	w.none_result = VICTIM_ALL_DYING;
+	world_run(&w, 900 * MS);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 0);
+	/* It came back, was lost again to others, and they are dying too: they get as long. */
+	w.none_result = VICTIM_HOPELESS;
+	world_hog(&w, 500, 0)->dies_after = 20 * MS;
+	w.used_elsewhere = 500 * MIB;
+	world_run(&w, 300 * MS);
+	assert_int_equal(w.recovered, 1);
+	w.none_result = VICTIM_ALL_DYING;
+	w.used_elsewhere = 1000 * MIB;
+	world_run(&w, 950 * MS);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 0);
+	world_run(&w, 200 * MS);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 1);
+}
+
+static void the_nearer_level_bounds_the_sleep(void **state)
+{
+	struct world w;
+
+	/* Warn wants swap to be low too, and there is plenty; kill goes by memory alone. */
+	world_init(&w);
+	w.mem.total_bytes = 8 * GIB;
+	w.config.kill.swap.kind = AMOUNT_OFF;
+	w.mem.swap_total_bytes = w.mem.swap_free_bytes = 16 * GIB;
+	w.used_elsewhere = 8 * GIB - 8 * GIB / 20 - 10 * MIB;
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.began, 0);
+	assert_true(w.longest_wait < 300 * MS);
+}
+
+static void one_page_back_and_forth_is_no_progress(void **state)
+{
+	struct world w;
+	struct hog *h;
+	uint64_t killed;
+
+	world_init(&w);
+	h = world_hog(&w, 990, 0);
+	h->dies_after = USEC_NEVER;
+	world_run(&w, 15 * MS);
+	assert_int_equal(w.kills, 1);
+	killed = h->kill_usec;
+	while (!h->hidden && w.now < killed + 5 * USEC_PER_SEC) {
+		h->rss += w.looks % 2 ? 4096 : -4096;
+		world_run(&w, 10 * MS);
+	}
+	assert_in_range(w.now - killed, 990 * MS, 1100 * MS);
+}
+
 /* xorshift: the same worlds in every run. */
 static uint64_t next_random(uint64_t *x)
 {
@@ -743,6 +857,12 @@ int main(void)
 		cmocka_unit_test(verdict_of_shared_memory_waits_for_the_mm),
 		cmocka_unit_test(verdict_exited_is_not_freed_while_the_mm_has_users),
 		cmocka_unit_test(verdict_teardown_that_hangs_in_exit_is_not_hidden),
+		cmocka_unit_test(choices_that_come_to_nothing_end_on_the_ladder),
+		cmocka_unit_test(the_ladder_waits_for_who_was_just_killed),
+		cmocka_unit_test(a_step_keeps_its_time_when_a_victim_ends),
+		cmocka_unit_test(avoided_ones_do_not_die_for_memory_on_its_way),
+		cmocka_unit_test(the_nearer_level_bounds_the_sleep),
+		cmocka_unit_test(one_page_back_and_forth_is_no_progress),
 		cmocka_unit_test(a_thousand_random_worlds_hold_the_promises),
 	};
 

@@ -344,6 +344,28 @@ static void the_rehearsal_signals_nobody(void **state)
 	assert_int_equal(killer_rehearse(w->k), -ESRCH);
 }
 
+static bool everybody(void *ctx, const struct task *t)
+{
+	return true;
+}
+
+/* Between SIGTERM and SIGKILL a reload, setuid or another unit may have made it protected. */
+static void who_has_become_protected_is_spared_the_upgrade(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
+	assert_int_equal(kill_one(w, slot, SIGKILL, everybody, NULL, &r), -EPERM);
+	assert_int_equal(sent_to(w, 100, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 101, SIGKILL), 0);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 100, SIGKILL), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +384,7 @@ int main(void)
 		TEST(who_calls_exec_after_sigterm_is_not_killed),
 		TEST(a_frozen_group_is_thawed_after_sigkill_only),
 		TEST(the_rehearsal_signals_nobody),
+		TEST(who_has_become_protected_is_spared_the_upgrade),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
