@@ -3,6 +3,7 @@
  * Files in, sentences out: reads a file that may be anything, and says what is wrong where.
  */
 #include "config-internal.h"
+#include "procfs.h"
 #include "report.h"
 
 #include <fcntl.h>
@@ -142,25 +143,6 @@ static int check_regular(struct config_loader *l, int fd, struct stat *ret)
 	return refuse_file(l, S_ISDIR(ret->st_mode) ? -EISDIR : -EINVAL, why);
 }
 
-/* Up to one byte more than is allowed, so that a file that grew meanwhile is found out. */
-static ssize_t read_all(int fd, char *text)
-{
-	size_t size = 0;
-
-	while (size <= (size_t)CONFIG_FILE_MAX) {
-		ssize_t n = read(fd, text + size, (size_t)CONFIG_FILE_MAX + 1 - size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		size += (size_t)n;
-	}
-	return (ssize_t)size;
-}
-
 int config_text_read(struct config_loader *l, const char *path, char **ret)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -178,7 +160,10 @@ int config_text_read(struct config_loader *l, const char *path, char **ret)
 	text = malloc(CONFIG_FILE_MAX + 2);
 	if (!text)
 		return refuse_unreadable(l, -ENOMEM);
-	size = st.st_size > CONFIG_FILE_MAX ? CONFIG_FILE_MAX + 1 : read_all(fd, text);
+	/* Up to one byte more than is allowed, so that a file that grew meanwhile is found out. */
+	size = st.st_size > CONFIG_FILE_MAX
+		? CONFIG_FILE_MAX + 1
+		: procfs_read_full(fd, text, (size_t)CONFIG_FILE_MAX + 1);
 	if (size < 0)
 		return refuse_unreadable(l, (int)size);
 	if (size > CONFIG_FILE_MAX)

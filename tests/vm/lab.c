@@ -154,43 +154,40 @@ static bool argument(const char *key, char *ret, size_t size)
 	return false;
 }
 
-/* Field number of /proc/PID/stat (3 and up), or a "Name:" of status in KiB. */
-static long stat_field(pid_t pid, int field)
+/* What stands behind the name in /proc/PID/stat: " R 1 ..."; "" when there is no such process. */
+static const char *behind_name(pid_t pid, char *text, size_t size)
 {
-	char path[48], text[1024], *p;
+	char path[48], *p;
 	int fd;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	n = fd < 0 ? -1 : read(fd, text, size - 1);
 	if (fd >= 0)
 		close(fd);
-	if (n <= 0)
-		return -1;
-	text[n] = '\0';
-	p = strrchr(text, ')') + 1;
+	text[n > 0 ? n : 0] = '\0';
+	p = strrchr(text, ')');
+	return p ? p + 1 : "";
+}
+
+/* Field number 4 or higher; -1 when there is no such process. */
+static long stat_field(pid_t pid, int field)
+{
+	char text[1024];
+	const char *p = behind_name(pid, text, sizeof(text));
+
 	for (int i = 3; i < field && p; i++)
-		p = strchr(p + 1, ' ');
+		p = *p ? strchr(p + 1, ' ') : NULL;
 	return p ? strtol(p, NULL, 10) : -1;
 }
 
 static char task_state(pid_t pid)
 {
-	char path[48], text[512], *p;
-	int fd;
-	ssize_t n;
+	char text[1024];
+	const char *p = behind_name(pid, text, sizeof(text));
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return 'X';
-	text[n] = '\0';
-	p = strrchr(text, ')');
-	return p && p[1] ? p[2] : 'X';
+	return p[0] && p[1] ? p[1] : 'X';
 }
 
 static long file_number(const char *path, const char *name)
