@@ -101,6 +101,17 @@ static void suspect_newborn(void *ctx, const struct task *t)
 	suspect(ctx, t);
 }
 
+static bool blame_kthread(struct killer *k, const struct slot *s, struct kill_blame *ret)
+{
+	struct task t;
+
+	if (s->kthread.pid == 0 || snapshot_read_task(k->s, s->kthread.pid, &t) < 0 ||
+		t.id.start_ticks != s->kthread.start_ticks)
+		return false;
+	blame(ret, BLAME_KTHREAD, s->kthread.pid, s->kthread_comm);
+	return true;
+}
+
 /*
  * Every process is a row of the last pass or born since, so there is no need to walk /proc. With
  * nobody to compare with, the handle still says that there is a user, and every user that is a
@@ -119,21 +130,13 @@ static bool blame_holder(struct killer *k, struct slot *s, struct kill_blame *re
 	(void)snapshot_newborn(k->s, suspect_newborn, &search);
 	if (ret->kind == BLAME_PINNED)
 		return true;
+	/* Compared when the mm could be: worth more than any likeness of marks. */
+	if (blame_kthread(k, s, ret))
+		return true;
 	likely = born->count > 0 ? born : older;
 	if (likely->count != 1 || s->handle_fd < 0 || (likely->first.flags & TASK_MARKS_HIDDEN))
 		return false;
 	blame(ret, BLAME_PINNED, likely->first.id.pid, likely->first.comm);
-	return true;
-}
-
-static bool blame_kthread(struct killer *k, const struct slot *s, struct kill_blame *ret)
-{
-	struct task t;
-
-	if (s->kthread.pid == 0 || snapshot_read_task(k->s, s->kthread.pid, &t) < 0 ||
-		t.id.start_ticks != s->kthread.start_ticks)
-		return false;
-	blame(ret, BLAME_KTHREAD, s->kthread.pid, s->kthread_comm);
 	return true;
 }
 
@@ -205,7 +208,7 @@ void kill_explain(struct killer *k, int slot, struct kill_blame *ret)
 	if (s->handle_fd >= 0 && !kill_mm_alive(s->handle_fd))
 		return;
 	blame_members(k, s, &state);
-	if (state.kind != BLAME_CORE_DUMP && (blame_holder(k, s, ret) || blame_kthread(k, s, ret)))
+	if (state.kind != BLAME_CORE_DUMP && blame_holder(k, s, ret))
 		return;
 	if (state.kind != BLAME_UNKNOWN)
 		*ret = state;

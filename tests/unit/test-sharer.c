@@ -418,7 +418,9 @@ static void blame_a_kernel_thread_or_nobody(void **state)
 	vhost = born(w, 150, 2, 500, 0);
 	vhost->kthread = true;
 	show(w, vhost);
-	vhost->mm = 3; /* borrowed: kcmp sees it, /proc does not show it */
+	vhost->mm = 3;                       /* borrowed: kcmp sees it, /proc does not show it */
+	born(w, 151, 1, 1003, 4)->marks = 9; /* a sibling: as like as a sharer, and innocent */
+	show(w, by_pid(w, 151));
 	give_handle(w, by_pid(w, 103));
 	pass(w);
 	t = snapshot_find(&w->s, 103);
@@ -432,6 +434,7 @@ static void blame_a_kernel_thread_or_nobody(void **state)
 	assert_int_equal(blame.pid, 150);
 	assert_int_equal(sent_to(w, 150, SIGKILL), 0);
 	reaped(w, vhost);
+	reaped(w, by_pid(w, 151));
 	kill_explain(w->k, slot, &blame);
 	assert_int_equal(blame.kind, BLAME_HELD);
 	/* The handle goes with whoever takes it. */

@@ -112,6 +112,12 @@ static void plain_hog(void)
 	hog(0);
 }
 
+static void late_hog(void)
+{
+	lab_sleep_msec(6000);
+	hog(0);
+}
+
 static void slow_hog(void)
 {
 	/* A head start, so that the slow part is the last 300 MiB. */
@@ -328,9 +334,9 @@ bool scenario_start(const char *name, bool *ret_wait_victims)
 {
 	if (strcmp(name, "init") == 0) {
 		/* Process 1 itself must be the sharer. */
+		/* The hog is forked first, so as not to have a copy of that memory. */
+		spawn(late_hog, LAB_VICTIM);
 		share_mm(init_sharer, NULL, 0);
-		lab_sleep_msec(3000);
-		spawn(plain_hog, LAB_VICTIM);
 		*ret_wait_victims = true;
 		return true;
 	}
