@@ -109,7 +109,7 @@ const char *victim_reason_text(enum victim_reason r)
 	case REASON_PINNED:
 		return "its memory is pinned";
 	case REASON_PROTECTED:
-		return "protected by a rule";
+		return "protected";
 	case REASON_HIDDEN:
 		return "a kill freed nothing before";
 	case REASON_DYING:

@@ -71,7 +71,7 @@ static void a_signal_is_explained(void **state)
 
 	assert_said(&e,
 		"sent SIGKILL to 4242 (java) and 1 sharer of uid 1000 in "
-		"/system.slice/shop.service to get back 3.3 GiB of the 2.0 GiB needed: the "
+		"/system.slice/shop.service to get back 3.3 GiB; 2.0 GiB are needed: the "
 		"highest badness of those that may be killed, oom_score_adj 300, sharers "
 		"known by kcmp; memory is at the kill level, 656 MiB of 16 GiB available "
 		"(4.1 %), 12 ms from detection to the last signal");
@@ -86,7 +86,7 @@ static void a_signal_is_explained(void **state)
 	strcpy(e.rule, "batch");
 	assert_said(&e,
 		"would have sent SIGTERM to 4242 (java) of uid 1000 to get back 3.3 GiB "
-		"(1.0 GiB of it shared memory) of the 2.0 GiB needed: the highest badness "
+		"(1.0 GiB of it shared memory); 2.0 GiB are needed: the highest badness "
 		"of those that may be killed, oom_score_adj 300, rule \"batch\", more "
 		"sharers are possible: not all could be compared, 3 born meanwhile; memory "
 		"is at the kill level, 656 MiB of 16 GiB available (4.1 %), 12 ms from "
