@@ -116,7 +116,8 @@ static void say_signalled(struct text *t, const struct report_event *e)
 	}
 	text_add(t, "; ");
 	text_bytes(t, e->need_bytes);
-	text_add(t, " are needed: the highest badness of those that may be killed, oom_score_adj %d",
+	text_add(t,
+		" are needed: the highest badness of those that may be killed, oom_score_adj %d",
 		e->oom_score_adj);
 	if (e->rule[0]) {
 		text_add(t, ", ");
