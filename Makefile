@@ -4,7 +4,7 @@ CONFIG ?= etc/oomfwd.conf
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
-BUILD_DEPS := gcc meson ninja-build pkg-config libsystemd-dev libproc2-dev libcgroup-dev \
+BUILD_DEPS := gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libproc2-dev libcgroup-dev \
               libinih-dev libcmocka-dev
 TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fsprogs apt \
               mandoc clang-format shellcheck systemd dpkg-dev
@@ -20,7 +20,8 @@ define install_missing
 		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \
 	[ -z "$$missing" ] || { echo "installing:$$missing"; $(APT) update -qq && \
-		$(APT) install -y -qq --no-install-recommends $$missing >/dev/null; }
+		$(APT) install -y -qq --no-install-recommends $$missing >/dev/null 2>&1 || \
+		$(APT) install -y --no-install-recommends $$missing; }
 endef
 
 deps:
@@ -30,7 +31,11 @@ test-deps: deps
 	$(call install_missing,$(TEST_DEPS))
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) $(MESON_FLAGS) >/dev/null
+	@out=$$(meson setup $(BUILD) $(MESON_FLAGS)) || { echo "$$out"; exit 1; }
+
+$(BUILD)-asan/build.ninja:
+	@out=$$(meson setup $(BUILD)-asan $(MESON_FLAGS) -Db_sanitize=address,undefined \
+		-Db_lundef=false) || { echo "$$out"; exit 1; }
 
 build: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -62,9 +67,7 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 # Unit and live tests once more under the address and undefined-behaviour sanitizers.
-sanitize: build
-	meson setup $(BUILD)-asan $(MESON_FLAGS) -Db_sanitize=address,undefined -Db_lundef=false \
-		>/dev/null 2>&1 || true
+sanitize: build $(BUILD)-asan/build.ninja
 	@ninja -C $(BUILD)-asan --quiet
 	@tests/run-tests $(BUILD)-asan --no-suite vm
 
