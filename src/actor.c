@@ -264,6 +264,7 @@ int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f)
 		.bytes = verdict_need_bytes(a->config, &low),
 		.alone_bytes = verdict_need_bytes(a->config, &low),
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
+		.shmem_bytes = m->shmem_bytes,
 		.explain = true,
 	};
 	r = actor_look_around(a, need);

@@ -84,8 +84,10 @@ static void victims_add(
 static void absorb_choice(struct engine *e, const struct engine_input *in)
 {
 	const struct engine_outcome *o = in->outcome;
-	uint64_t now_usec = in->now_usec, until;
+	uint64_t now_usec = in->now_usec, until, took = sub_or_zero_u64(now_usec, e->asked_usec);
 
+	/* Quick to learn that it takes long, slow to forget. */
+	e->choose_usec = min_u64(max_u64(took, (3 * e->choose_usec + took) / 4), KILL_TIME_MAX);
 	e->last_result = o->result;
 	if (o->result != VICTIM_ALL_DYING)
 		e->dying_since_usec = 0;
@@ -150,24 +152,12 @@ static void absorb_outcome(struct engine *e, const struct engine_input *in)
 {
 	if (!in->outcome)
 		return;
-	switch (e->pending.kind) {
-	case ACTION_CHOOSE:
+	if (e->pending.kind == ACTION_CHOOSE)
 		absorb_choice(e, in);
-		break;
-	case ACTION_STEP:
+	else if (e->pending.kind == ACTION_STEP)
 		absorb_step(e, in->outcome->acted, in->now_usec);
-		break;
-	case ACTION_UPGRADE:
+	else if (e->pending.kind == ACTION_UPGRADE)
 		absorb_upgrade(e, in->now_usec);
-		break;
-	case ACTION_WAIT:
-	case ACTION_FREED:
-	case ACTION_STUCK:
-	case ACTION_SPARE:
-	case ACTION_BEGAN:
-	case ACTION_RECOVERED:
-		break;
-	}
 	e->pending.kind = ACTION_WAIT;
 }
 
@@ -327,7 +317,8 @@ static uint64_t open_need(
 
 	if (e->cause == CAUSE_MEMORY) {
 		deficit = verdict_need_bytes(e->config, in->mem);
-		growth = mul_div_u64(in->growth_bytes_per_sec, e->kill_time_usec, USEC_PER_SEC);
+		growth = mul_div_u64(
+			in->growth_bytes_per_sec, e->kill_time_usec + e->choose_usec, USEC_PER_SEC);
 		growth = min_u64(growth, in->mem->total_bytes / 2);
 		if (in->now_usec < e->growth_from_usec)
 			growth = 0;
@@ -391,8 +382,9 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 	ret->sig = e->level == LEVEL_KILL ? SIGKILL : SIGTERM;
 	ret->need = (struct victim_need){
 		.bytes = need,
-		.alone_bytes = max_u64(deficit, 1),
+		.alone_bytes = max_u64(deficit, (need + 1) / 2),
 		.total_bytes = add_sat_u64(in->mem->total_bytes, in->mem->swap_total_bytes),
+		.shmem_bytes = in->mem->shmem_bytes,
 		.avoided_eligible = e->avoided_eligible,
 	};
 	return true;
@@ -494,5 +486,6 @@ void engine_step(struct engine *e, const struct engine_input *in, struct action 
 		e->hold_usec = 0;
 	*ret = (struct action){ .kind = ACTION_WAIT };
 	decide(e, in, ret);
+	e->asked_usec = in->now_usec;
 	e->pending = *ret;
 }

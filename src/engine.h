@@ -90,6 +90,8 @@ struct engine {
 	struct engine_victim victim[ENGINE_VICTIMS_MAX];
 	uint64_t growth_from_usec; /* growth measured before is the victims' own */
 	uint64_t kill_time_usec;   /* SIGKILL to freed, learned */
+	uint64_t asked_usec;       /* when the pending action was handed out */
+	uint64_t choose_usec;      /* how long it takes to look, choose and signal, learned */
 	/* Freed a moment ago, perhaps not yet to be seen in MemAvailable. */
 	uint64_t settle_bytes, settle_base_bytes, settle_until_usec;
 

@@ -47,6 +47,9 @@ struct slot {
 	uint64_t verified_usec; /* when its members were last re-read, all of them */
 	uint64_t look_usec;     /* kill_observe looks for sharers not before */
 	uint64_t look_wait_usec;
+	bool look_gone;   /* of one look: the mm has no user, so no sharer either */
+	int32_t look_ref; /* the member on whose word others were passed over, -1: none, */
+	pid_t look_tid;   /* and the thread it was compared by */
 	int handle_fd;
 	struct proc_id kthread; /* that borrowed the mm at kill_prepare; pid 0: none */
 	char kthread_comm[TASK_COMM_LEN];
@@ -73,6 +76,7 @@ struct killer {
 	uint32_t thread_count;
 	uint64_t ticks_generation, ticks; /* cache of slot.since_ticks */
 	pid_t looked_pid;                 /* the newest pid when we looked for sharers last */
+	uint64_t rest_usec;               /* kill_observe does not look again before */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work;    /* something is to be reaped, or to be stopped */
@@ -162,8 +166,8 @@ struct look {
 	void *ctx;
 	struct kill_result *result;
 };
-/* Looks for sharers the slots do not know yet and makes them members. Returns whether there were
- * some: then another look is called for. */
+/* Looks for sharers the slots do not know yet and makes them members. Returns whether another look
+ * is called for: there were some, or not all answers could be relied on. */
 bool sharer_look(struct killer *k, const struct look *l);
 /* The same for the pids given out since the last look only, the newest first. */
 bool sharer_look_newest(struct killer *k, const struct look *l);

@@ -289,28 +289,62 @@ static void observe_exits(struct killer *k, const struct slot *s, struct kill_st
 
 /* A sharer that escaped shows itself in two ways: the reaper is refused, or all are gone and the
  * mm is not (exit_mm comes before the pidfd becomes readable). */
-static bool wants_look(const struct slot *s, const struct kill_status *seen, bool refused)
+static bool wants_look(
+	const struct killer *k, const struct slot *s, const struct kill_status *seen, bool refused)
 {
 	if (s->sig != SIGKILL || seen->mm_gone)
 		return false;
 	if (!refused && !(seen->all_exited && seen->handle_valid))
 		return false;
-	return monotonic_usec() >= s->look_usec;
+	return monotonic_usec() >= max_u64(s->look_usec, k->rest_usec);
 }
 
-static bool look_for_escaped(struct killer *k, struct slot *s, const struct look *l, bool outlived)
+/* The slot, and all others that were killed: one look serves them all. */
+static uint32_t list_killed(const struct killer *k, int slot, int *ret_slots, int *ret_results)
 {
-	bool any = look_round_by_round(k, l);
+	uint32_t n = 0;
 
-	for (int i = 0; i < NEWEST_LOOKS && outlived && kill_mm_alive(s->handle_fd); i++)
-		any |= sharer_look_newest(k, l);
-	/* Whoever is held by something else is not looked at all the time. */
+	ret_slots[n] = slot;
+	ret_results[n++] = 0;
+	for (int i = 0; i < KILL_SLOTS; i++) {
+		const struct slot *s = &k->slots[i];
+
+		if (i == slot || !s->used || s->rehearsal || s->sig != SIGKILL)
+			continue;
+		ret_slots[n] = i;
+		ret_results[n++] = 0;
+	}
+	return n;
+}
+
+static bool look_for_escaped(
+	struct killer *k, int slot, bool outlived, kill_protected_fn *is_protected, void *ctx)
+{
+	struct slot *s = &k->slots[slot];
+	int slots[KILL_SLOTS], results[KILL_SLOTS];
+	struct look l = { .slots = slots, .results = results, .sig = SIGKILL };
+	uint64_t began = monotonic_usec(), ended;
+	bool any;
+
+	l.is_protected = is_protected;
+	l.ctx = ctx;
+	l.count = list_killed(k, slot, slots, results);
+	any = look_round_by_round(k, &l);
+	l.count = 1; /* the slot itself */
+	for (int i = 0; i < NEWEST_LOOKS && outlived && kill_mm_alive(s->handle_fd) &&
+		monotonic_usec() < began + LOOK_BUDGET_USEC;
+		i++)
+		any |= sharer_look_newest(k, &l);
+	/* Whoever is held by something else is not looked at all the time, and no crowd of newborns
+	 * takes more than half of our time. */
 	if (any)
 		s->look_wait_usec = LOOK_INTERVAL_USEC;
 	else
 		s->look_wait_usec = min_u64(
 			max_u64(2 * s->look_wait_usec, LOOK_INTERVAL_USEC), LOOK_INTERVAL_MAX_USEC);
-	s->look_usec = monotonic_usec() + s->look_wait_usec;
+	ended = monotonic_usec();
+	s->look_usec = ended + s->look_wait_usec;
+	k->rest_usec = ended + (ended - began);
 	return any;
 }
 
@@ -319,14 +353,10 @@ int kill_observe(struct killer *k, int slot, kill_protected_fn *is_protected, vo
 {
 	struct slot *s = slot_get(k, slot);
 	struct kill_status seen = { 0 };
-	int result = 0;
-	struct look l = { .slots = &slot, .results = &result, .count = 1, .sig = SIGKILL };
 	bool refused;
 
 	if (!s)
 		return -EINVAL;
-	l.is_protected = is_protected;
-	l.ctx = ctx;
 	slot_poll(k, s);
 	observe_members(k, s, &seen);
 	seen.expected_bytes = s->expected_bytes;
@@ -337,11 +367,12 @@ int kill_observe(struct killer *k, int slot, kill_protected_fn *is_protected, vo
 	seen.reap = s->reap;
 	refused = s->reap_refused;
 	pthread_mutex_unlock(&k->lock);
-	if (wants_look(s, &seen, refused)) {
+	if (wants_look(k, s, &seen, refused)) {
 		pthread_mutex_lock(&k->lock);
 		s->reap_refused = false;
 		pthread_mutex_unlock(&k->lock);
-		if (look_for_escaped(k, s, &l, seen.all_exited && seen.handle_valid))
+		if (look_for_escaped(
+			    k, slot, seen.all_exited && seen.handle_valid, is_protected, ctx))
 			seen.all_exited = false;
 	}
 	*ret = seen;

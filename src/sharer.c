@@ -173,6 +173,76 @@ static bool place_in(struct killer *k, const struct look *l, uint32_t i, const s
 	return r > 0;
 }
 
+/* A member that shows the mm, for all comparisons of this look. */
+static bool find_ref(struct killer *k, struct slot *s)
+{
+	struct task t;
+
+	if (s->look_ref >= 0)
+		return true;
+	slot_poll(k, s);
+	for (int32_t i = s->first; i >= 0; i = k->members[i].next) {
+		struct member *m = &k->members[i];
+
+		if (m->exited || m->no_mm || member_see(k, s, m, &t) != SIGHT_MM)
+			continue;
+		s->look_ref = i;
+		s->look_tid = t.mm_tid;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * The cheap answer: t is none of this slot's, on the word of one member, provided that the member
+ * still shows its mm when the look is over (ref_held). A fork bomb's newborns resemble the members
+ * of every slot; to see the member after each comparison would cost more than all else.
+ */
+static bool seems_other(struct killer *k, struct slot *s, const struct task *t)
+{
+	const struct kill_ops *ops = slot_ops(k, s);
+	struct task a = { .marks = s->marks };
+
+	if (!ops->cmp || !find_ref(k, s))
+		return false;
+	a.id = k->members[s->look_ref].id;
+	a.mm_tid = s->look_tid;
+	return ops->cmp(ops->cmp_ctx, &a, t) > 0;
+}
+
+static bool ref_held(struct killer *k, struct slot *s)
+{
+	struct task t;
+
+	return s->look_ref < 0 ||
+		(member_see(k, s, &k->members[s->look_ref], &t) == SIGHT_MM &&
+			t.mm_tid == s->look_tid);
+}
+
+static void begin_look(struct killer *k, const struct look *l)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		struct slot *s = &k->slots[l->slots[i]];
+
+		if (l->results[i] != 0)
+			continue;
+		s->look_ref = -1;
+		s->look_gone =
+			l->sig == SIGKILL && s->handle_fd >= 0 && !kill_mm_alive(s->handle_fd);
+	}
+}
+
+/* Whether all that were passed over were passed over for good reason. */
+static bool end_look(struct killer *k, const struct look *l)
+{
+	bool sure = true;
+
+	for (uint32_t i = 0; i < l->count; i++)
+		if (l->results[i] == 0 && !k->slots[l->slots[i]].look_gone)
+			sure &= ref_held(k, &k->slots[l->slots[i]]);
+	return sure;
+}
+
 struct search {
 	struct killer *k;
 	const struct look *l;
@@ -185,12 +255,15 @@ static void place_newborn(void *ctx, const struct task *t)
 	struct killer *k = search->k;
 	const struct look *l = search->l;
 
-	for (uint32_t i = 0; i < l->count; i++)
-		if (l->results[i] == 0 && is_candidate(k, &k->slots[l->slots[i]], t) &&
-			place_in(k, l, i, t)) {
+	for (uint32_t i = 0; i < l->count; i++) {
+		struct slot *s = &k->slots[l->slots[i]];
+
+		if (l->results[i] == 0 && !s->look_gone && is_candidate(k, s, t) &&
+			!seems_other(k, s, t) && place_in(k, l, i, t)) {
 			search->found = true;
 			return;
 		}
+	}
 }
 
 /* Sharers born between the slot's snapshot and a later pass are rows now, not newborns. The first
@@ -219,12 +292,14 @@ bool sharer_look(struct killer *k, const struct look *l)
 	struct search search = { .k = k, .l = l };
 
 	k->looked_pid = snapshot_last_pid(k->s);
+	begin_look(k, l);
 	/* After an error we have what was found: the handle will tell if that was too little. */
 	(void)snapshot_newborn(k->s, place_newborn, &search);
 	for (uint32_t i = 0; i < l->count; i++)
-		if (l->results[i] == 0 && k->slots[l->slots[i]].generation != k->s->generation)
+		if (l->results[i] == 0 && !k->slots[l->slots[i]].look_gone &&
+			k->slots[l->slots[i]].generation != k->s->generation)
 			search.found |= place_rows(k, l, i);
-	return search.found;
+	return !end_look(k, l) || search.found;
 }
 
 bool sharer_look_newest(struct killer *k, const struct look *l)
@@ -235,11 +310,12 @@ bool sharer_look_newest(struct killer *k, const struct look *l)
 	/* Pids have wrapped, or are not known: leave it to the next full look. */
 	if (last <= 0 || k->looked_pid <= 0 || last < k->looked_pid)
 		return false;
+	begin_look(k, l);
 	for (pid_t pid = last; pid > k->looked_pid - UNSEEN_PIDS && pid > 0; pid--) {
 		struct task t;
 		if (snapshot_read_task(k->s, pid, &t) == 0)
 			place_newborn(&search, &t);
 	}
 	k->looked_pid = last;
-	return search.found;
+	return !end_look(k, l) || search.found;
 }

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* Of the need: processes with so much have enough to choose from, whatever files hold. */
+#define FILES_FACTOR 4
+
 /* The chosen one that gives least; of equals the last in rank. */
 static uint32_t smallest_chosen(const struct choice *c)
 {
@@ -167,13 +170,36 @@ static enum victim_result result_of(const struct chooser *ch)
 	return ch->any_dying ? VICTIM_ALL_DYING : VICTIM_NONE;
 }
 
+/* Whether the memory is held by files that nobody maps rather than by processes: see victim.h. Both
+ * sums count what is shared once for each who maps it, so that the doubt is for the processes. */
+static bool files_hold_it(const struct chooser *ch)
+{
+	uint64_t processes = 0, mapped = 0, files;
+
+	for (uint32_t i = 0; i < ch->s->count; i++) {
+		const struct task *t = &ch->s->tasks[i];
+
+		mapped = add_sat_u64(mapped, t->mem.shmem_bytes);
+		if (t->oom_score_adj != -1000)
+			processes = add_sat_u64(
+				processes, add_sat_u64(t->mem.anon_bytes, t->mem.swap_bytes));
+	}
+	files = sub_or_zero_u64(ch->need->shmem_bytes, mapped);
+	return files > processes && processes / FILES_FACTOR < ch->need->bytes;
+}
+
 void victim_set_conclude(struct chooser *ch)
 {
 	struct choice *ret = ch->ret;
+	bool alone = ch->covered && ch->set_count == 1;
 
 	if (!ch->covered)
 		keep_who_helps(ch);
 	ret->result = result_of(ch);
+	if (!alone && ret->result != VICTIM_ALL_DYING && files_hold_it(ch)) {
+		leave_all_out(ch, REASON_TOO_SMALL);
+		ret->result = VICTIM_HOPELESS;
+	}
 	if (ret->result != VICTIM_CHOSEN && ret->result != VICTIM_ALL_DYING &&
 		ch->share_bytes > ch->set_bytes)
 		choose_share(ch);

@@ -95,9 +95,12 @@ struct victim_fns {
 
 struct victim_need {
 	uint64_t bytes;       /* to bring back, expected growth included; at least 1 */
-	uint64_t alone_bytes; /* without growth: enough if one of those reached gives it by itself,
-				 because the growth is then most likely its own; at most bytes */
+	uint64_t alone_bytes; /* with half of the growth or less: enough if one of those reached
+				 gives it by itself, because the growth is then most likely its own;
+				 at most bytes */
 	uint64_t total_bytes; /* memory and swap: the base of oom_score_adj */
+	uint64_t shmem_bytes; /* of the machine, tmpfs files included (meminfo's Shmem); 0: unknown
+			       */
 	bool avoided_eligible;
 	const struct hidden_list *in_flight; /* mms signalled already, DYING here; NULL: none */
 	bool explain; /* list VICTIM_REPORT_MAX that were not chosen too: slower */
@@ -141,6 +144,10 @@ struct victim_scratch {
  * the smallest first. When all that is eligible cannot cover it, only those that give at least an
  * eighth of the need are taken (PARTIAL), or nobody: many small deaths that do not help are not
  * wanted. Where only the room for VICTIM_SET_MAX is lacking, the largest of them are taken.
+ *
+ * Where files in memory that nobody maps hold more than all processes together, and those have
+ * less than four times the need, the files are the cause: then one group may die that covers the
+ * need alone, but no set of small ones (HOPELESS).
  *
  * sm must be classified from s; scratch must hold s->count entries. Candidates are those that were
  * looked at: groups are settled and details read only for tasks whose counters could put them among

@@ -198,6 +198,37 @@ static void test_a_full_tmpfs_is_nobodys_fault(void **state)
 	assert_true(w->details < 5);
 }
 
+static void test_files_in_memory_are_no_reason_to_kill_all_that_is_small(void **state)
+{
+	struct world *w = *state;
+	struct task *server;
+
+	w->need.bytes = w->need.alone_bytes = 40 * MIB;
+	w->need.shmem_bytes = 740 * MIB;
+	for (int i = 0; i < 6; i++)
+		process(w, "innocent", 8 * MIB);
+	assert_int_equal(choose(w), VICTIM_HOPELESS);
+	assert_int_equal(w->choice.count, 0);
+	/* Memory that somebody maps can come back. */
+	server = process(w, "server", 4 * MIB);
+	server->mem.shmem_bytes = 700 * MIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.count, 5);
+	server->mem.shmem_bytes = 0;
+	assert_int_equal(choose(w), VICTIM_HOPELESS);
+	/* One that suffices by itself may go. */
+	process(w, "hog", 50 * MIB);
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.count, 1);
+	/* So may small ones where there are many: it is not the files then. */
+	w->need.bytes = w->need.alone_bytes = 60 * MIB;
+	for (int i = 0; i < 20; i++)
+		process(w, "small", 9 * MIB);
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_true(w->choice.count > 1);
+	assert_sound(w);
+}
+
 static void test_where_those_who_hold_it_may_not_die_that_is_the_result(void **state)
 {
 	struct world *w = *state;
@@ -392,6 +423,7 @@ int main(void)
 		TEST(test_where_the_need_cannot_be_covered_only_the_larger_die),
 		TEST(test_more_than_a_set_holds_the_largest_first),
 		TEST(test_a_full_tmpfs_is_nobodys_fault),
+		TEST(test_files_in_memory_are_no_reason_to_kill_all_that_is_small),
 		TEST(test_where_those_who_hold_it_may_not_die_that_is_the_result),
 		TEST(test_who_is_dying_is_waited_for),
 		TEST(test_who_gives_nothing_is_not_chosen),

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Process 1 of the virtual machine in which scenarios run: mounts what is needed, starts the daemon
- * under test, three innocents, a canary and the scenario named on the kernel's command line,
- * samples what happens, prints one line "RESULT key=value ..." on the console and powers off.
- * Static, and everything it needs during the measurement is locked and forked beforehand.
+ * lab                      process 1 of a virtual machine: mounts what is needed, starts the daemon
+ *                          of /daemon, runs the scenario named on the kernel's command line as
+ *                          scenario=, powers off
+ * lab SCENARIO [UNIT]      the same as root of a machine with systemd, whose UNIT is the daemon
+ * lab slow-core            what the kernel pipes a core dump into
+ * lab bomb                 the fork bomb, as a program of its own
+ * Both start three innocents and two canaries beside the scenario, and end with one line,
+ * "RESULT key=value ...". Static, and locked in memory.
  */
 #include "lab.h"
 
@@ -21,32 +25,18 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOW_PERMILLE       120 /* below: the machine is short of memory */
-#define RECOVERED_PERMILLE 200 /* at or above: it is not */
-#define STABLE_MSEC        2000
-#define DAEMON_START_MSEC  2500
-#define LIMIT_MSEC         60000
-#define SAMPLE_MSEC        10
-#define INNOCENTS          3
-#define INNOCENT_MIB       8
+#define DAEMON_START_MSEC 2500
+#define IDLE_SEC          60
+#define INNOCENT_MIB      8
+#define CANARY_FILE       "/var/tmp/canary"
+#define CANARY_PAGES      512
 
 struct lab_shared *lab;
 
-struct sample {
-	long available_kib, total_kib;
-};
-
-struct outcome {
-	long below_msec, first_msec, lowest_kib;
-	bool low_seen, recovered;
-	long run_msec;
-};
-
-static long now_msec(void)
+long lab_now_msec(void)
 {
 	struct timespec t;
 
@@ -64,7 +54,7 @@ void lab_sleep_msec(long msec)
 
 void lab_say(const char *format, ...)
 {
-	char line[256];
+	char line[512];
 	va_list ap;
 	int n;
 
@@ -75,26 +65,52 @@ void lab_say(const char *format, ...)
 		return;
 }
 
-void lab_role(pid_t pid, enum lab_role role)
+bool lab_write(const char *path, const char *text)
 {
-	unsigned at = __atomic_fetch_add(&lab->role_count, 1, __ATOMIC_SEQ_CST);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) > 0;
 
-	if (at >= LAB_ROLES_MAX)
-		return;
-	lab->roles[at].role = role;
-	__atomic_store_n(&lab->roles[at].pid, pid, __ATOMIC_SEQ_CST);
-	if (role != LAB_EITHER)
-		lab_say("lab: %d is a %s\n", (int)pid, role == LAB_VICTIM ? "victim" : "survivor");
+	if (!done)
+		lab_say("lab: %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+long lab_file_number(const char *path, const char *name)
+{
+	char text[16384], *p;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	p = strstr(text, name);
+	if (!p)
+		return -1;
+	p += strlen(name);
+	while (*p && !isdigit((unsigned char)*p))
+		p++;
+	return strtol(p, NULL, 10);
+}
+
+static void power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	lab_sleep_for_ever();
 }
 
 static void die(const char *what)
 {
 	lab_say("lab: %s: %s\n", what, strerror(errno));
 	lab_say("RESULT error=%s\n", what);
-	sync();
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
+	if (getpid() == 1)
+		power_off();
+	exit(1);
 }
 
 /* --- the machine --- */
@@ -125,13 +141,31 @@ static void set_up_machine(void)
 	mkdir("/dev", 0755);
 	mkdir("/tmp", 01777);
 	mkdir("/mnt", 0755);
+	mkdir("/var", 0755);
+	mkdir("/var/tmp", 01777);
 	if (mount("proc", "/proc", "proc", 0, NULL) < 0 ||
 		mount("sysfs", "/sys", "sysfs", 0, NULL) < 0 ||
-		mount("dev", "/dev", "devtmpfs", 0, NULL) < 0)
+		(mount("dev", "/dev", "devtmpfs", 0, NULL) < 0 && errno != EBUSY))
 		die("mount");
 	mount("tmp", "/tmp", "tmpfs", 0, "size=64m");
 	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0)
-		die("mount cgroup2");
+		die("mount-cgroup2");
+	lab_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	load_modules();
+}
+
+/* Under systemd: out of every service's cgroup, so that nobody's kill of one ends the measuring. */
+static void leave_services(void)
+{
+	const char *dir = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0
+		? "/sys/fs/cgroup/lab-measure"
+		: "/sys/fs/cgroup/memory/lab-measure";
+	char path[96];
+
+	mkdir(dir, 0755);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	lab_write(path, "0");
+	lab_write("/proc/self/oom_score_adj", "-1000");
 	load_modules();
 }
 
@@ -154,71 +188,18 @@ static bool argument(const char *key, char *ret, size_t size)
 	return false;
 }
 
-/* What stands behind the name in /proc/PID/stat: " R 1 ..."; "" when there is no such process. */
-static const char *behind_name(pid_t pid, char *text, size_t size)
-{
-	char path[48], *p;
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, size - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	p = strrchr(text, ')');
-	return p ? p + 1 : "";
-}
-
-/* Field number 4 or higher; -1 when there is no such process. */
-static long stat_field(pid_t pid, int field)
-{
-	char text[1024];
-	const char *p = behind_name(pid, text, sizeof(text));
-
-	for (int i = 3; i < field && p; i++)
-		p = *p ? strchr(p + 1, ' ') : NULL;
-	return p ? strtol(p, NULL, 10) : -1;
-}
-
-static char task_state(pid_t pid)
-{
-	char text[1024];
-	const char *p = behind_name(pid, text, sizeof(text));
-
-	return p[0] && p[1] ? p[1] : 'X';
-}
-
-static long file_number(const char *path, const char *name)
-{
-	char text[16384], *p;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return -1;
-	text[n] = '\0';
-	p = strstr(text, name);
-	if (!p)
-		return -1;
-	p += strlen(name);
-	while (*p && !isdigit((unsigned char)*p))
-		p++;
-	return strtol(p, NULL, 10);
-}
-
 /* --- who lives in it --- */
 
-static pid_t start_daemon(void)
+static pid_t start_daemon(const char *name)
 {
-	char text[512], *argv[32];
-	int argc = 0, fd = open("/daemon", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	char path[96], text[512], *argv[32];
+	int argc = 0, fd;
+	ssize_t n;
 	pid_t pid;
 
+	snprintf(path, sizeof(path), name[0] ? "/usr/local/lib/lab/%s" : "/daemon", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
 	if (fd >= 0)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
@@ -237,6 +218,18 @@ static pid_t start_daemon(void)
 	return pid;
 }
 
+/* Everybody but the measuring process itself may be chosen by the daemon. */
+static pid_t fork_ordinary(const char *cgroup)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		lab_write("/proc/self/oom_score_adj", "0");
+		lab_enter_cgroup(cgroup);
+	}
+	return pid;
+}
+
 static void innocent(int i)
 {
 	lab_grow(INNOCENT_MIB, 0, MAP_PRIVATE);
@@ -246,124 +239,71 @@ static void innocent(int i)
 	}
 }
 
-/* How late a process that wants to run every 5 ms gets to run. */
-static void canary(void)
+static int canary_file(void)
 {
-	long last = now_msec();
+	static char page[4096];
+	int fd = open(CANARY_FILE, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	for (;;) {
+	for (int i = 0; i < CANARY_PAGES; i++)
+		if (write(fd, page, sizeof(page)) < 0)
+			lab_say("lab: %s: %s\n", CANARY_FILE, strerror(errno));
+	fsync(fd);
+	return fd;
+}
+
+/* How late a process that wants to run every 5 ms gets to run, and one that reads a file as well.
+ */
+static void canary(enum lab_canary kind)
+{
+	int fd = kind == LAB_CANARY_FILE ? canary_file() : -1;
+	long last = lab_now_msec();
+	static char page[4096];
+
+	for (unsigned i = 0;; i++) {
 		long now;
 
 		lab_sleep_msec(5);
-		now = now_msec();
-		if (now - last > lab->canary_worst_msec)
-			lab->canary_worst_msec = now - last;
+		if (fd >= 0 && pread(fd, page, sizeof(page), i * 7 % CANARY_PAGES * 4096L) < 0)
+			lab_say("lab: canary: %s\n", strerror(errno));
+		now = lab_now_msec();
+		if (now - last > lab->canary_worst_msec[kind])
+			lab->canary_worst_msec[kind] = now - last;
 		last = now;
 	}
 }
 
 static void start_bystanders(void)
 {
-	for (int i = 0; i < INNOCENTS; i++) {
-		pid_t pid = fork();
+	static const char *const cgroups[LAB_INNOCENTS] = { "lab-innocent1", "lab-innocent2",
+		"lab-innocent3" };
+
+	for (int i = 0; i < LAB_INNOCENTS; i++) {
+		pid_t pid = fork_ordinary(cgroups[i]);
 
 		if (pid == 0)
 			innocent(i);
 		lab->innocent[i] = pid; /* shared with the child: not its 0 */
 	}
-	if (fork() == 0)
-		canary();
-}
+	for (int i = 0; i < LAB_CANARIES; i++) {
+		pid_t pid = fork_ordinary("lab-canary");
 
-/* --- measuring --- */
-
-static struct sample read_sample(int meminfo_fd)
-{
-	char text[512];
-	struct sample s = { 0, 1 };
-	ssize_t n = pread(meminfo_fd, text, sizeof(text) - 1, 0);
-	char *p;
-
-	text[n > 0 ? n : 0] = '\0';
-	p = strstr(text, "MemTotal:");
-	if (p)
-		s.total_kib = strtol(p + 9, NULL, 10);
-	p = strstr(text, "MemAvailable:");
-	if (p)
-		s.available_kib = strtol(p + 13, NULL, 10);
-	return s;
-}
-
-static bool is_dead(pid_t pid)
-{
-	char state = task_state(pid);
-
-	/* A zombie leader whose threads live is not dead: num_threads is field 20. */
-	return state == 'X' || (state == 'Z' && stat_field(pid, 20) <= 1);
-}
-
-static unsigned count_roles(enum lab_role role, bool dead)
-{
-	unsigned n = 0, count = __atomic_load_n(&lab->role_count, __ATOMIC_SEQ_CST);
-
-	for (unsigned i = 0; i < count && i < LAB_ROLES_MAX; i++)
-		n += lab->roles[i].role == role && is_dead(lab->roles[i].pid) == dead;
-	return n;
-}
-
-static void reap_children(pid_t daemon, bool *daemon_died)
-{
-	pid_t pid;
-
-	while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0)
-		if (pid == daemon)
-			*daemon_died = true;
-}
-
-static void measure(struct outcome *o, int fd, pid_t daemon, bool *daemon_died, bool wait_victims)
-{
-	long start = now_msec(), last = start, above_since = -1, first_low = -1;
-
-	*o = (struct outcome){ .lowest_kib = LONG_MAX, .first_msec = -1 };
-	for (;;) {
-		struct sample s = read_sample(fd);
-		long now = now_msec();
-		bool low = s.available_kib * 1000 < s.total_kib * LOW_PERMILLE;
-		bool high = s.available_kib * 1000 >= s.total_kib * RECOVERED_PERMILLE;
-
-		if (low && first_low < 0)
-			first_low = now;
-		if (first_low >= 0 && high && o->first_msec < 0)
-			o->first_msec = now - first_low;
-		o->low_seen = o->low_seen || low;
-		o->below_msec += low ? now - last : 0;
-		if (s.available_kib < o->lowest_kib)
-			o->lowest_kib = s.available_kib;
-		above_since = high ? (above_since < 0 ? now : above_since) : -1;
-		last = now;
-		o->run_msec = now - start;
-		reap_children(daemon, daemon_died);
-		if (o->low_seen && lab->scenario_ready && above_since >= 0 &&
-			now - above_since >= STABLE_MSEC &&
-			(!wait_victims || count_roles(LAB_VICTIM, false) == 0)) {
-			o->recovered = true;
-			return;
-		}
-		if (o->run_msec > LIMIT_MSEC)
-			return;
-		lab_sleep_msec(SAMPLE_MSEC);
+		if (pid == 0)
+			canary(i);
+		lab->canary[i] = pid;
 	}
 }
 
 static unsigned innocents_alive(void)
 {
-	unsigned long before[INNOCENTS];
+	unsigned long before[LAB_INNOCENTS];
 	unsigned alive = 0;
 
 	memcpy(before, (const void *)lab->heartbeat, sizeof(before));
 	lab_sleep_msec(500);
-	for (int i = 0; i < INNOCENTS; i++)
-		alive += lab->heartbeat[i] > before[i] && !is_dead(lab->innocent[i]);
+	for (int i = 0; i < LAB_INNOCENTS; i++)
+		alive += lab->heartbeat[i] > before[i] && !lab_is_dead(lab->innocent[i]);
+	for (int i = 0; i < LAB_CANARIES; i++)
+		alive += !lab_is_dead(lab->canary[i]);
 	return alive;
 }
 
@@ -375,58 +315,155 @@ static void entrench(void)
 	mlockall(MCL_CURRENT);
 }
 
-static void report(const char *scenario, const struct outcome *o, pid_t daemon, bool daemon_died,
-	long faults_before, long kills_before)
+static void start_scenario(const struct scenario *s)
 {
-	char path[48];
+	if (s->flags & SCENARIO_IN_INIT) {
+		s->run();
+		return;
+	}
+	if (fork_ordinary("lab-actors") != 0)
+		return;
+	setsid();
+	signal(SIGCHLD, SIG_IGN);
+	if (s->flags & SCENARIO_ALONE)
+		lab_role(getpid(), LAB_VICTIM);
+	s->run();
+	lab_sleep_for_ever();
+}
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)daemon);
-	lab_say("RESULT scenario=%s recovered=%d below_ms=%ld first_ms=%ld lowest_kib=%ld "
-		"kernel_oom_kills=%ld innocents=%u victims_alive=%u victims_dead=%u "
-		"survivors_dead=%u canary_ms=%ld run_ms=%ld",
-		scenario, o->recovered, o->below_msec, o->first_msec, o->lowest_kib,
-		file_number("/proc/vmstat", "\noom_kill ") - kills_before, innocents_alive(),
-		count_roles(LAB_VICTIM, false), count_roles(LAB_VICTIM, true),
-		count_roles(LAB_SURVIVOR, true), lab->canary_worst_msec, o->run_msec);
-	if (daemon > 0)
-		lab_say(" daemon_alive=%d daemon_majflt=%ld daemon_cpu_ticks=%ld "
-			"daemon_rss_kib=%ld daemon_locked_kib=%ld",
-			!daemon_died && !is_dead(daemon), stat_field(daemon, 12) - faults_before,
-			stat_field(daemon, 14) + stat_field(daemon, 15),
-			file_number(path, "VmRSS:"), file_number(path, "VmLck:"));
+static const struct scenario *find_scenario(const char *name)
+{
+	for (const struct scenario *s = lab_scenarios; s->name; s++)
+		if (strcmp(s->name, name) == 0)
+			return s;
+	for (const struct scenario *s = lab_host_scenarios; s->name; s++)
+		if (strcmp(s->name, name) == 0)
+			return s;
+	return NULL;
+}
+
+/* --- the result --- */
+
+static void report_usage(const struct subject *subject, const struct usage *before)
+{
+	pid_t pid = lab_subject_pid(subject);
+	struct usage u = { 0 };
+
+	if (subject->child == 0 && !subject->unit)
+		return;
+	if (pid > 0)
+		u = lab_usage(pid);
+	lab_say(" daemon_alive=%d daemon_majflt=%ld daemon_cpu_ms=%ld daemon_rss_kib=%ld "
+		"daemon_locked_kib=%ld",
+		pid > 0, u.majflt - before->majflt, (u.cpu_usec - before->cpu_usec) / 1000,
+		u.rss_kib, u.locked_kib);
+}
+
+static void report(const struct scenario *s, const struct outcome *o, long kernel_kills)
+{
+	unsigned innocents = innocents_alive(), all = LAB_INNOCENTS + LAB_CANARIES;
+	unsigned alive = lab_count_roles(LAB_VICTIM, false);
+	unsigned survivors_dead = lab_count_roles(LAB_SURVIVOR, true);
+
+	lab_say("RESULT scenario=%s recovered=%d right=%d below_ms=%ld first_ms=%ld "
+		"exhausted_ms=%ld lowest_kib=%ld freed_kib=%ld kernel_oom_kills=%ld innocents=%u "
+		"innocents_of=%u victims_alive=%u victims_dead=%u survivors_dead=%u canary_ms=%ld "
+		"file_canary_ms=%ld run_ms=%ld",
+		s->name, o->recovered,
+		innocents == all && survivors_dead == 0 &&
+			(alive == 0 || !(s->flags & SCENARIO_ALL_DIE)),
+		o->below_msec, o->first_msec, o->exhausted_msec, o->lowest_kib,
+		o->last_kib - o->lowest_kib, kernel_kills, innocents, all, alive,
+		lab_count_roles(LAB_VICTIM, true), survivors_dead,
+		lab->canary_worst_msec[LAB_CANARY_CPU], lab->canary_worst_msec[LAB_CANARY_FILE],
+		o->run_msec);
+}
+
+static void idle(const struct subject *subject)
+{
+	pid_t pid = lab_subject_pid(subject);
+	struct usage a = lab_usage(pid), b;
+
+	lab_sleep_msec(IDLE_SEC * 1000L);
+	b = lab_usage(pid);
+	lab_say("RESULT scenario=idle recovered=1 right=1 seconds=%d wakeups=%ld "
+		"daemon_cpu_ms=%.1f "
+		"daemon_rss_kib=%ld daemon_locked_kib=%ld daemon_alive=%d\n",
+		IDLE_SEC, b.switches - a.switches, (double)(b.cpu_usec - a.cpu_usec) / 1000,
+		b.rss_kib, b.locked_kib, !lab_is_dead(pid));
+}
+
+static void run(const struct scenario *s, const struct subject *subject)
+{
+	struct usage before = { 0 };
+	struct outcome o;
+	long kills;
+
+	start_bystanders();
+	lab_sleep_msec(300);
+	for (int i = 0; i < LAB_CANARIES; i++)
+		lab->canary_worst_msec[i] = 0;
+	if (lab_subject_pid(subject) > 0)
+		before = lab_usage(lab_subject_pid(subject));
+	kills = lab_file_number("/proc/vmstat", "\noom_kill ");
+	lab_say("lab: scenario %s begins\n", s->name);
+	entrench();
+	start_scenario(s);
+	lab_measure(&o, s, subject);
+	if (s->flags & SCENARIO_KILL_DAEMON)
+		before = (struct usage){ 0 }; /* another process by now */
+	report(s, &o, lab_file_number("/proc/vmstat", "\noom_kill ") - kills);
+	report_usage(subject, &before);
 	lab_say("\n");
 }
 
-int main(void)
+/* Of a file, so that whom we start as another program finds it. */
+static void map_shared(void)
 {
-	char scenario[64] = "";
-	struct outcome o;
-	pid_t daemon;
-	bool daemon_died = false, wait_victims;
-	long faults, kills;
-	int fd;
+	if (fcntl(LAB_SHARED_FD, F_GETFD) < 0) {
+		int fd = memfd_create("lab", 0);
 
-	lab = mmap(NULL, sizeof(*lab), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	memset((void *)lab, 0, sizeof(*lab));
-	set_up_machine();
-	if (!argument("scenario", scenario, sizeof(scenario)))
-		die("no scenario= given");
-	fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	daemon = start_daemon();
+		if (fd < 0 || ftruncate(fd, sizeof(*lab)) < 0 || dup2(fd, LAB_SHARED_FD) < 0)
+			die("memfd");
+		close(fd);
+	}
+	lab = mmap(NULL, sizeof(*lab), PROT_READ | PROT_WRITE, MAP_SHARED, LAB_SHARED_FD, 0);
+	if (lab == MAP_FAILED)
+		die("mmap");
+}
+
+int main(int argc, char *argv[])
+{
+	char name[64] = "", daemon[64] = "";
+	struct subject subject = { 0 };
+	const struct scenario *s;
+	bool first = getpid() == 1;
+
+	if (argc == 2 && strcmp(argv[1], "slow-core") == 0)
+		return lab_slow_core();
+	map_shared();
+	if (argc == 2 && strcmp(argv[1], "bomb") == 0)
+		lab_bomb();
+	if (first) {
+		set_up_machine();
+		argument("scenario", name, sizeof(name));
+		argument("daemon", daemon, sizeof(daemon));
+		subject.child = start_daemon(daemon);
+	} else {
+		snprintf(name, sizeof(name), "%s", argc > 1 ? argv[1] : "");
+		subject.unit = argc > 2 && argv[2][0] ? argv[2] : NULL;
+		leave_services();
+	}
+	s = find_scenario(name);
+	if (!s || (first && (s->flags & SCENARIO_SYSTEMD)) ||
+		(!first && (s->flags & SCENARIO_IN_INIT)))
+		die("unsupported");
 	lab_sleep_msec(DAEMON_START_MSEC);
-	start_bystanders();
-	lab_sleep_msec(300);
-	lab->canary_worst_msec = 0;
-	faults = daemon > 0 ? stat_field(daemon, 12) : 0;
-	kills = file_number("/proc/vmstat", "\noom_kill ");
-	lab_say("lab: scenario %s begins\n", scenario);
-	entrench();
-	if (!scenario_start(scenario, &wait_victims))
-		die("unknown scenario");
-	measure(&o, fd, daemon, &daemon_died, wait_victims);
-	report(scenario, &o, daemon, daemon_died, faults, kills);
-	sync();
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
+	if (s->flags & SCENARIO_IDLE)
+		idle(&subject);
+	else
+		run(s, &subject);
+	if (first)
+		power_off();
+	return 0;
 }
