@@ -10,7 +10,7 @@ TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fspr
               mandoc clang-format shellcheck systemd dpkg-dev
 LINT_DEPS  := clang clang-tidy cppcheck
 
-.PHONY: all build run test check quick lint format sanitize bench install deps test-deps clean
+.PHONY: all build run test check quick lint format sanitize bench matrix install deps test-deps clean
 
 all: build
 
@@ -74,6 +74,12 @@ sanitize: build $(BUILD)-asan/build.ninja
 bench: build
 	@ninja -C $(BUILD) --quiet bench/bench-snapshot bench/bench-group
 	bench/run $(BUILD)
+
+# Hours: every daemon in every scenario, RUNS times. What is measured is added to bench/matrix-data.
+RUNS ?= 3
+matrix: test-deps build
+	tests/vm/matrix -n $(RUNS) $(MATRIX_FLAGS) $(BUILD)
+	bench/matrix
 
 install: build
 	$(SUDO) meson install -C $(BUILD) --no-rebuild

@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DAEMON_START_MSEC 2500
+#define DAEMON_START_MSEC 2000
 #define IDLE_SEC          60
 #define INNOCENT_MIB      8
 #define CANARY_FILE       "/var/tmp/canary"
@@ -393,7 +393,8 @@ static void idle(const struct subject *subject)
 		b.rss_kib, b.locked_kib, !lab_is_dead(pid));
 }
 
-static void run(const struct scenario *s, const struct subject *subject)
+/* Returns whether the machine has recovered. */
+static bool run(const struct scenario *s, const struct subject *subject)
 {
 	struct usage before = { 0 };
 	struct outcome o;
@@ -415,6 +416,7 @@ static void run(const struct scenario *s, const struct subject *subject)
 	report(s, &o, lab_file_number("/proc/vmstat", "\noom_kill ") - kills);
 	report_usage(subject, &before);
 	lab_say("\n");
+	return o.recovered;
 }
 
 /* Of a file, so that whom we start as another program finds it. */
@@ -437,7 +439,7 @@ int main(int argc, char *argv[])
 	char name[64] = "", daemon[64] = "";
 	struct subject subject = { 0 };
 	const struct scenario *s;
-	bool first = getpid() == 1;
+	bool first = getpid() == 1, recovered = true;
 
 	if (argc == 2 && strcmp(argv[1], "slow-core") == 0)
 		return lab_slow_core();
@@ -462,8 +464,8 @@ int main(int argc, char *argv[])
 	if (s->flags & SCENARIO_IDLE)
 		idle(&subject);
 	else
-		run(s, &subject);
+		recovered = run(s, &subject);
 	if (first)
 		power_off();
-	return 0;
+	return recovered ? 0 : 3;
 }

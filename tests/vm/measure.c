@@ -16,7 +16,8 @@
 #define EXHAUSTED_PERMILLE 20  /* below: there is nothing left to act in */
 #define STABLE_MSEC        2000
 #define NO_END_MSEC        10000
-#define LIMIT_MSEC         60000
+#define LIMIT_MSEC         45000
+#define LIMIT_NOT_LOW_MSEC 20000
 #define SAMPLE_MSEC        10
 
 struct sample {
@@ -216,6 +217,7 @@ static void kill_subject(struct progress *p, const struct outcome *o, const stru
 
 void lab_measure(struct outcome *o, const struct scenario *s, const struct subject *subject)
 {
+	long limit = s->flags & SCENARIO_NOT_LOW ? LIMIT_NOT_LOW_MSEC : LIMIT_MSEC;
 	struct progress p = { .above_since = -1, .low_since = -1 };
 	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 
@@ -229,7 +231,7 @@ void lab_measure(struct outcome *o, const struct scenario *s, const struct subje
 		if (s->flags & SCENARIO_KILL_DAEMON)
 			kill_subject(&p, o, subject);
 		o->recovered = is_over(o, &p, s);
-		if (o->recovered || o->run_msec > LIMIT_MSEC)
+		if (o->recovered || o->run_msec > limit)
 			break;
 		lab_sleep_msec(SAMPLE_MSEC);
 	}

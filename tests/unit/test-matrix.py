@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What bench/matrix makes of made-up runs, as TAP. Usage: test-matrix.py SOURCE_DIR"""
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+import xml.etree.ElementTree as ET
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+SCRIPT = Path(sys.argv[1]) / "bench/matrix"
+SVG = "{http://www.w3.org/2000/svg}"
+sys.dont_write_bytecode = True  # the source directory stays as it is
+matrix = module_from_spec(spec_from_loader("matrix", SourceFileLoader("matrix", str(SCRIPT))))
+matrix.__spec__.loader.exec_module(matrix)
+
+# All is well with such a run.
+WELL = {
+    "daemon": "oomfwd", "version": "1.0", "scenario": "plain", "run": 1, "kernel": "6.1.0",
+    "cgroup": "v2", "ram_mib": 1024, "date": "2026-11-23", "recovered": 1, "right": 1,
+    "first_ms": 200, "kernel_oom_kills": 0, "innocents": 5, "innocents_of": 5, "survivors_dead": 0,
+    "canary_ms": 20, "file_canary_ms": 30, "daemon_alive": 1, "daemon_cpu_ms": 50,
+    "daemon_rss_kib": 2048, "daemon_locked_kib": 1024,
+}
+# What the lab says of a machine that did not come back, and of one that said nothing at all.
+LOST = {"recovered": 0, "right": 0, "first_ms": -1}
+HUNG = dict.fromkeys(["recovered", "right", "first_ms", "canary_ms", "file_canary_ms"])
+HUNG["error"] = "hung"
+UNSUPPORTED = {**HUNG, "error": "unsupported"}
+
+
+def run(daemon="oomfwd", scenario="plain", **differs):
+    keys = {**WELL, "daemon": daemon, "scenario": scenario, **differs}
+    return " ".join(f"{key}={value}" for key, value in keys.items() if value is not None)
+
+
+class Desk:
+    """A directory with data, and where the page and the figure go."""
+
+    def __init__(self, *lines, scenarios=None):
+        self.directory = tempfile.TemporaryDirectory(prefix="test-matrix-")
+        self.top = Path(self.directory.name)
+        self.data, self.page, self.figure = (self.top / n for n in ("data.txt", "M.md", "m.svg"))
+        self.scenarios = self.top / "scenarios.txt"
+        self.data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if scenarios:
+            self.scenarios.write_text(scenarios, encoding="utf-8")
+
+    def command(self, *options):
+        return subprocess.run(
+            [sys.executable, str(SCRIPT), str(self.data), "--markdown", str(self.page), "--svg",
+             str(self.figure), "--scenarios", str(self.scenarios), *options],
+            capture_output=True, text=True, timeout=60, check=False)
+
+    def render(self):
+        pages = matrix.render(argparse.Namespace(
+            data=[self.data], markdown=self.page, svg=self.figure, scenarios=self.scenarios))
+        return pages[self.page], pages[self.figure]
+
+
+def page_of(*lines, **more):
+    return Desk(*lines, **more).render()[0]
+
+
+def figure_of(*lines, **more):
+    return ET.fromstring(Desk(*lines, **more).render()[1])
+
+
+def section(page, heading):
+    """The text below a heading, up to the next one of any level; None when there is none."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL)
+    return found[1] if found else None
+
+
+def cells(page, heading="Who recovers"):
+    """{name of the row, without its description: {name of the column: text}} of a section."""
+    lines = [line for line in section(page, heading).splitlines() if line.startswith("|")]
+    rows = [[word.strip() for word in line.strip("|").split("|")] for line in lines]
+    return {row[0].split("`")[1] if "`" in row[0] else row[0]: dict(zip(rows[0][1:], row[1:]))
+            for row in rows[2:]}
+
+
+def words_in(figure):
+    return [text.text for text in figure.iter(SVG + "text")]
+
+
+def equal(got, expected):
+    assert got == expected, f"got {got!r}, expected {expected!r}"
+
+
+# --- the cells of the main table ---
+
+def test_one_good_run_is_a_tick_with_its_time_and_no_range():
+    equal(cells(page_of(run()))["plain"]["oomfwd"], "✓ **0.20 s**")
+
+
+def test_three_good_runs_are_a_tick_with_median_and_range():
+    page = page_of(run(first_ms=240), run(first_ms=210), run(first_ms=200))
+    equal(cells(page)["plain"]["oomfwd"], "✓ **0.21 s** (0.20–0.24)")
+
+
+def test_a_lost_run_makes_two_of_three_and_adds_nothing_to_the_time():
+    page = page_of(run(first_ms=200), run(**LOST), run(first_ms=300))
+    equal(cells(page)["plain"]["oomfwd"], "2/3 0.25 s (0.20–0.30)<br>not recovered")
+
+
+def test_a_machine_that_hung_counts_as_not_recovered_and_says_why():
+    page = page_of(run(), run(**HUNG))
+    equal(cells(page)["plain"]["oomfwd"], "1/2 0.20 s<br>not recovered, hung")
+    assert "- runs: 2, 1 of them failed\n" in page
+
+
+def test_no_good_run_is_a_cross():
+    page = page_of(run(**LOST), run(**HUNG))
+    equal(cells(page)["plain"]["oomfwd"], "✗<br>not recovered, hung")
+
+
+def test_kills_by_the_kernel_spoil_the_tick_of_a_daemon_and_the_worst_is_named():
+    page = page_of(run(kernel_oom_kills=1), run(kernel_oom_kills=3), run())
+    equal(cells(page)["plain"]["oomfwd"], "1/3 0.20 s (0.20–0.20)<br>kernel killed 3")
+
+
+def test_without_a_daemon_the_kernel_may_kill():
+    page = page_of(run("kernel", kernel_oom_kills=1, daemon_alive=None))
+    equal(cells(page)["plain"]["kernel"], "✓ **0.20 s**")
+
+
+def test_each_wrong_has_its_note():
+    page = page_of(run("nohang", right=0, innocents=4), run("oomd", right=0, survivors_dead=1),
+                   run("oomfwd", right=0), run("earlyoom-1.9", daemon_alive=0),
+                   run("earlyoom-1.7", **LOST, survivors_dead=1, innocents=4))
+    row = cells(page)["plain"]
+    equal(row["nohang"], "✗ 0.20 s<br>innocents died")
+    equal(row["oomd"], "✗ 0.20 s<br>wrong victim")
+    equal(row["oomfwd"], "✗ 0.20 s<br>wrong victim")
+    equal(row["earlyoom-1.9"], "✓ **0.20 s**<br>daemon died")
+    equal(row["earlyoom-1.7"], "✗<br>not recovered, innocents died, wrong victim")
+
+
+def test_the_best_is_bold_and_only_a_tick_can_be():
+    page = page_of(run("nohang", first_ms=100), run("nohang", **LOST), run("oomd", first_ms=150),
+                   run("earlyoom-1.9", first_ms=150), run("oomfwd", first_ms=160))
+    row = cells(page)["plain"]
+    equal(row["nohang"], "1/2 0.10 s<br>not recovered")
+    equal([row["oomd"], row["earlyoom-1.9"]], ["✓ **0.15 s**"] * 2)
+    equal(row["oomfwd"], "✓ 0.16 s")
+
+
+def test_unsupported_is_a_dash_and_in_no_count():
+    page = page_of(run(), run("systemd-oomd", **UNSUPPORTED), run("systemd-oomd", "slow"),
+                   run("systemd-oomd", "slow", **UNSUPPORTED))
+    equal(cells(page)["plain"]["systemd-oomd"], "–")
+    equal(cells(page)["slow"]["systemd-oomd"], "✓ **0.20 s**")
+    assert "- runs: 2, 0 of them failed\n" in page and "- runs a cell: 1\n" in page
+
+
+def test_what_was_not_measured_stays_empty():
+    page = page_of(run(), run("nohang", "slow"))
+    equal(cells(page)["plain"]["nohang"], "")
+    equal(cells(page, "How long others stood still")["plain"]["nohang"], "")
+
+
+def test_where_memory_cannot_recover_the_tick_is_by_right_alone():
+    page = page_of(run("oomfwd", "tmpfs", **{**LOST, "right": 1}),
+                   run("nohang", "tmpfs", **LOST, innocents=3),
+                   run("oomd", "tmpfs", right=1, kernel_oom_kills=2, first_ms=90))
+    row = cells(page)["tmpfs"]
+    equal(row["oomfwd"], "✓")
+    equal(row["nohang"], "✗<br>innocents died")
+    equal(row["oomd"], "✓<br>kernel killed 2")
+    equal(cells(page_of(run(**{**LOST, "right": 1})))["plain"]["oomfwd"], "✗<br>not recovered")
+
+
+def test_memory_that_was_never_low_has_no_time():
+    page = page_of(run(scenario="limit", first_ms=-1), run("nohang", "limit", first_ms=-1))
+    equal(cells(page)["limit"], {"nohang": "✓", "oomfwd": "✓"})
+
+
+# --- order, descriptions, machines ---
+
+def test_rows_have_the_order_and_words_of_scenarios_txt_and_columns_that_of_the_daemons():
+    page = page_of(run("zoo", "beta"), run("oomfwd", "alpha"), run("kernel", "slow"), run("nohang"),
+                   scenarios="slow|slower & <slower>\nplain|as fast as it can\n")
+    equal(list(cells(page)), ["slow", "plain", "alpha", "beta"])
+    equal(list(cells(page)["slow"]), ["kernel", "nohang", "oomfwd", "zoo"])
+    assert "| `slow`: slower &amp; &lt;slower&gt; |" in page and "| `alpha` |" in page
+
+
+def test_without_scenarios_txt_rows_are_bare_names():
+    assert "| `plain` | ✓" in page_of(run())
+
+
+def test_another_cgroup_version_or_kernel_is_a_table_of_its_own():
+    page = page_of(run(cgroup="v1", first_ms=700), run("nohang"), run(), run(kernel="5.10", **LOST))
+    equal(cells(page), {"plain": {"nohang": "✓ **0.20 s**", "oomfwd": "✓ **0.20 s**"}})
+    equal(cells(page, "Linux 6.1.0, cgroup v1"), {"plain": {"oomfwd": "✓ **0.70 s**"}})
+    equal(cells(page, "Linux 5.10, cgroup v2"), {"plain": {"oomfwd": "✗<br>not recovered"}})
+    assert "All on Linux 6.1.0, cgroup v2," in page
+
+
+def test_a_run_that_does_not_name_its_machine_is_of_the_main_one():
+    page = page_of(run(), run(), run(cgroup="v1"), run(kernel=None, cgroup=None, **HUNG),
+                   run(version="?", kernel="?", ram_mib=0, **HUNG))
+    equal(cells(page)["plain"]["oomfwd"], "2/4 0.20 s (0.20–0.20)<br>not recovered, hung")
+    assert "?" not in page and "- memory: 1,024 MiB\n" in page
+
+
+def test_the_facts_are_those_of_the_data():
+    page = page_of(run(), run(date="2026-11-21"), run("earlyoom-1.9", version="1.9.0"),
+                   run("kernel", version=None))
+    for fact in ("machines: Linux 6.1.0, cgroup v2", "memory: 1,024 MiB",
+                 "daemons (versions): earlyoom-1.9 (1.9.0), oomfwd (1.0)",
+                 "dates: 2026-11-21 to 2026-11-23", "runs a cell: 1 to 2"):
+        assert f"- {fact}\n" in page, f"no {fact}"
+    assert "{{" not in page and "(m.svg)" in page
+
+
+# --- stalls and cost ---
+
+def test_stalls_are_medians_of_the_runs_that_lived():
+    page = page_of(run(canary_ms=10, file_canary_ms=40), run(canary_ms=30, file_canary_ms=50),
+                   run(canary_ms=1200, file_canary_ms=4000), run(**HUNG),
+                   run("nohang", **UNSUPPORTED))
+    row = cells(page, "How long others stood still")["plain"]
+    equal(row, {"nohang": "–", "oomfwd": "30 / 50"})
+
+
+def test_cost_is_the_median_of_living_daemons_and_idle_is_by_the_minute():
+    page = page_of(
+        run("kernel", daemon_alive=None), run(daemon_cpu_ms=40), run(daemon_cpu_ms=60),
+        run(daemon_alive=0, daemon_rss_kib=0, daemon_locked_kib=0, daemon_cpu_ms=0),
+        run(scenario="idle", seconds=30, wakeups=6, daemon_cpu_ms=1.5, first_ms=None))
+    equal(list(cells(page, "What it costs to have it").items()), [("oomfwd", {
+        "resident MiB": "2.0", "locked MiB": "1.0", "CPU ms a run": "50",
+        "idle: wake-ups a minute": "12", "idle: CPU ms a minute": "3.0"})])
+    assert "idle" not in cells(page), "idle is no scenario to recover from"
+
+
+# --- the honest sections ---
+
+def better(*lines):
+    return section(page_of(*lines), "Where a peer is better").split("counts.\n\n")[1].strip()
+
+
+def test_a_peer_with_a_tick_where_oomfwd_has_none_is_better():
+    equal(better(run(), run(**LOST), run("nohang", first_ms=900), run("oomd", first_ms=800),
+                 run("earlyoom-1.9", **LOST)),
+          "- `plain`: oomfwd 1/2 0.20 s, not recovered, against nohang ✓ 0.90 s and oomd ✓ 0.80 s")
+
+
+def test_a_faster_peer_is_better_from_more_than_ten_percent():
+    none = "In none of the scenarios, in these data."
+    equal(better(run(first_ms=220), run("nohang", first_ms=200)), none)
+    equal(better(run(first_ms=221), run("nohang", first_ms=200), run("oomd", first_ms=201)),
+          "- `plain`: memory is back after 221 ms with oomfwd, 200 with nohang")
+    equal(better(run(first_ms=100), run("nohang", first_ms=900)), none)
+
+
+def test_a_shorter_stall_is_better_from_ten_percent_and_five_milliseconds():
+    none = "In none of the scenarios, in these data."
+    equal(better(run(canary_ms=25), run("nohang", canary_ms=20)), none)
+    equal(better(run(canary_ms=26), run("nohang", canary_ms=20)),
+          "- `plain`: the canary stalls for 26 ms with oomfwd, 20 with nohang")
+    equal(better(run(canary_ms=110), run("nohang", canary_ms=100)), none)
+
+
+def test_a_fast_peer_that_is_not_all_right_is_not_better():
+    line = better(run(), run("nohang", first_ms=50, canary_ms=1, right=0),
+                  run("oomd", first_ms=50, canary_ms=1, kernel_oom_kills=1))
+    equal(line, "In none of the scenarios, in these data.")
+
+
+def test_what_oomfwd_was_not_measured_in_is_no_defeat():
+    equal(better(run(), run("nohang", "slow"), run(scenario="slow", **UNSUPPORTED)),
+          "In none of the scenarios, in these data.")
+
+
+def test_a_peer_on_another_machine_is_no_peer_there_but_one_here():
+    equal(better(run(), run(), run(), run(cgroup="v1", first_ms=500), run("nohang", cgroup="v1")),
+          "- `plain` (Linux 6.1.0, cgroup v1): "
+          "memory is back after 500 ms with oomfwd, 200 with nohang")
+
+
+def test_what_nobody_recovers_is_said_only_where_it_is_so():
+    lost = [run("nohang", "locked", **LOST), run("oomfwd", "locked", **HUNG)]
+    text = section(page_of(run(), *lost), "What nobody recovers")
+    equal(text.strip(), "- `locked`: none of 2 runs is as it should be")
+    equal(section(page_of(run(), *lost, run("oomd", "locked")), "What nobody recovers"), None)
+
+
+# --- bad input, the command ---
+
+def test_a_bad_line_is_named_by_file_and_number_and_nothing_is_written():
+    for line, complaint in (
+            (run(daemon=None), "no daemon"),
+            (run(scenario=None), "no scenario"),
+            (run(right=None), "no right"),
+            (run(first_ms="soon"), 'first_ms is "soon", must be a number'),
+            (run(canary_ms="nan"), 'canary_ms is "nan", must be a number'),
+            (run(recovered=2), 'recovered is "2", must be of the form [01]'),
+            (run(cgroup="v3"), 'cgroup is "v3", must be of the form v[12]'),
+            (run() + " kaput", '"kaput" is not key=value')):
+        desk = Desk("# made up", "", run(), line)
+        result = desk.command()
+        equal((result.returncode, result.stderr), (2, f"matrix: {desk.data}:4: {complaint}\n"))
+        assert not desk.page.exists() and not desk.figure.exists()
+
+
+def test_comments_blank_lines_and_unknown_keys_are_ignored():
+    desk = Desk("# daemon=x", "  ", run(colour="red", first_ms="12.5"))
+    runs = matrix.read_runs([desk.data])
+    equal([(r["daemon"], r["first_ms"], r["good"]) for r in runs], [("oomfwd", 12.5, True)])
+
+
+def test_no_runs_at_all_are_an_error():
+    for desk in (Desk("# nothing"), Desk(run(scenario="idle", seconds=60, wakeups=1))):
+        result = desk.command()
+        equal((result.returncode, result.stderr), (2, f"matrix: no runs in {desk.data}\n"))
+
+
+def test_check_names_the_stale_file_and_writes_nothing():
+    desk = Desk(run())
+    missing = desk.command("--check")
+    equal(missing.returncode, 1)
+    assert str(desk.page) in missing.stdout and str(desk.figure) in missing.stdout
+    assert not desk.page.exists() and not desk.figure.exists()
+    equal(desk.command().returncode, 0)
+    fresh = desk.command("--check")
+    equal((fresh.returncode, fresh.stdout), (0, ""))
+    desk.page.write_text("by hand\n", encoding="utf-8")
+    stale = desk.command("--check")
+    equal(stale.returncode, 1)
+    assert str(desk.page) in stale.stdout and str(desk.figure) not in stale.stdout
+    equal(desk.page.read_text(encoding="utf-8"), "by hand\n")
+
+
+# --- the figure ---
+
+def test_the_figure_has_a_colour_and_a_sign_for_each_outcome():
+    figure = figure_of(run(), run("nohang", kernel_oom_kills=2), run("oomd", **LOST),
+                       run("systemd-oomd", **UNSUPPORTED), run("earlyoom-1.9", "tmpfs", right=0))
+    fills = [rect.get("fill") for rect in figure.iter(SVG + "rect")]
+    words = words_in(figure)
+    # Two rows of five, of which five were not measured; the legend has one more of each.
+    for look, sign, times in (("ok", "✓", 2), ("part", "~ 0/1", 2), ("bad", "✗", 3),
+                              ("none", "–", 7)):
+        equal((look, fills.count(matrix.LOOK[look][1])), (look, times))
+        equal((look, words.count(sign)), (look, 1 if look == "part" else times))
+    assert "kernel killed 2" in words and "not recovered" in words
+
+
+def test_where_memory_cannot_recover_a_part_of_the_runs_is_a_part_in_the_figure():
+    words = words_in(figure_of(run(scenario="tmpfs"), run(scenario="tmpfs", right=0)))
+    assert "~ 1/2" in words and words.count("✗") == 1, "only the legend's"
+
+
+def test_the_figure_shows_a_longer_bar_for_a_longer_time_and_the_best_in_bold():
+    figure = figure_of(run(first_ms=1000), run("nohang", first_ms=10_000))
+    _, back, bar, _ = matrix.LOOK["ok"]
+    widths = {fill: [float(rect.get("width")) for rect in figure.iter(SVG + "rect")
+                     if rect.get("fill") == fill] for fill in (back, bar)}
+    # From 0.1 s to 100 s; nohang comes first.
+    equal([round(width / widths[back][-1], 2) for width in widths[bar]], [0.67, 0.33])
+    kinds = {text.text: text.get("class") for text in figure.iter(SVG + "text")}
+    equal((kinds["1.00 s"], kinds["10.0 s"]), ("e b", "e"))
+
+
+def test_the_figure_is_xml_whatever_a_description_has_and_stays_within_its_edges():
+    figure = figure_of(*[run(d, s) for d in matrix.DAEMONS for s in ("plain", "slow")],
+                       run(scenario="plain", cgroup="v1"), scenarios='plain|a < b & "c"\n')
+    assert 'a < b & "c"' in words_in(figure) and "Linux 6.1.0, cgroup v1" in words_in(figure)
+    width, height = float(figure.get("width")), float(figure.get("height"))
+    for rect in figure.iter(SVG + "rect"):
+        assert float(rect.get("x")) + float(rect.get("width")) <= width
+        assert float(rect.get("y")) + float(rect.get("height")) <= height
+    assert all(float(text.get("y")) < height for text in figure.iter(SVG + "text"))
+
+
+def main():
+    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+    print(f"1..{len(tests)}")
+    failed = 0
+    for number, (name, test) in enumerate(tests, 1):
+        what = name.removeprefix("test_").replace("_", " ")
+        try:
+            test()
+            print(f"ok {number} - {what}")
+        except Exception:  # whatever it is, the other tests are to be run
+            failed += 1
+            print(f"not ok {number} - {what}")
+            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="")
+    return 1 if failed else 0
+
+
+sys.exit(main())
