@@ -69,7 +69,7 @@ static int open_all(struct actor *a, int *ret_wake_fd)
 	r = cgroup_mounts_new(&a->mounts);
 	if (r < 0)
 		return r;
-	r = facts_open(&a->facts, a->config, &a->snapshot);
+	r = facts_open(&a->facts, a->config, &a->snapshot, a->mounts);
 	if (r < 0)
 		return r;
 	a->fns = facts_victim_fns(&a->facts);

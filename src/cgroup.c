@@ -18,8 +18,10 @@
 #include <linux/openat2.h>
 #include <mntent.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #define DEPTH_MAX 32 /* of nested cgroups: bounds the stack */
 
@@ -188,6 +190,69 @@ int cgroup_memory_bytes(const struct cgroup_mounts *m, const char *path, uint64_
 	int r = read_bytes(m->v2_fd, path, "memory.current", ret);
 
 	return r == -ENOENT ? read_bytes(m->memory_fd, path, "memory.usage_in_bytes", ret) : r;
+}
+
+int cgroup_mounts_dup_v2(const struct cgroup_mounts *m)
+{
+	int fd = m && m->v2_fd >= 0 ? fcntl(m->v2_fd, F_DUPFD_CLOEXEC, 3) : -1;
+
+	return fd < 0 ? -ENOENT : fd;
+}
+
+/* systemd and oomd write "1". */
+static bool has_mark(int dir_fd, const char *name)
+{
+	char value[8];
+
+	return fgetxattr(dir_fd, name, value, sizeof(value)) > 0 && value[0] == '1';
+}
+
+static enum cgroup_preference preference_of_dir(int dir_fd)
+{
+	struct stat st;
+	bool root = fstat(dir_fd, &st) == 0 && st.st_uid == 0;
+
+	if (has_mark(dir_fd, "trusted.oomd_omit") || (root && has_mark(dir_fd, "user.oomd_omit")))
+		return CGROUP_PREFERENCE_OMIT;
+	if (has_mark(dir_fd, "trusted.oomd_avoid") || (root && has_mark(dir_fd, "user.oomd_avoid")))
+		return CGROUP_PREFERENCE_AVOID;
+	return CGROUP_PREFERENCE_NONE;
+}
+
+static bool ends_with(const char *text, size_t length, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return length > n && memcmp(text + length - n, suffix, n) == 0;
+}
+
+/* The length of the path up to its innermost unit; 0: it is in none. */
+static size_t unit_length(const char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 0 && !ends_with(path, length, ".service") &&
+		!ends_with(path, length, ".scope"))
+		while (length > 0 && path[--length] != '/')
+			;
+	return length;
+}
+
+enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path)
+{
+	char unit[PATH_MAX];
+	size_t length = unit_length(path);
+	enum cgroup_preference p = CGROUP_PREFERENCE_NONE;
+	_cleanup_(fd_closep) int own_fd = cgroup_open(mount_fd, path), unit_fd = -EBADF;
+
+	if (own_fd >= 0)
+		p = preference_of_dir(own_fd);
+	if (p != CGROUP_PREFERENCE_NONE || length == 0 || length >= sizeof(unit) || !path[length])
+		return p;
+	memcpy(unit, path, length);
+	unit[length] = '\0';
+	unit_fd = cgroup_open(mount_fd, unit);
+	return unit_fd < 0 ? p : preference_of_dir(unit_fd);
 }
 
 bool cgroup_is_gone(int error)

@@ -10,6 +10,14 @@
 
 struct cgroup_mounts;
 
+/* What the owner of a cgroup wants of whoever chooses victims: systemd's ManagedOOMPreference=, and
+ * the avoid of Meta's oomd. */
+enum cgroup_preference {
+	CGROUP_PREFERENCE_NONE,
+	CGROUP_PREFERENCE_AVOID, /* last of all */
+	CGROUP_PREFERENCE_OMIT,  /* never */
+};
+
 /* Asks libcgroup where the controllers are mounted and opens the mount points. Allocates: at start
  * and at reload only. A machine without cgroups is no error. 0 or -errno. */
 int cgroup_mounts_new(struct cgroup_mounts **ret);
@@ -22,6 +30,17 @@ const char *cgroup_mounts_text(const struct cgroup_mounts *m);
 
 /* memory.current (v1: memory.usage_in_bytes) of a cgroup path as /proc/PID/cgroup shows it. */
 int cgroup_memory_bytes(const struct cgroup_mounts *m, const char *path, uint64_t *ret);
+
+/* The cgroup2 mount: an fd of its own for the caller to close, or -ENOENT where there is none. */
+int cgroup_mounts_dup_v2(const struct cgroup_mounts *m);
+
+/*
+ * The preference in the extended attributes of a cgroup, or else of the unit it is in (its
+ * innermost .service or .scope): trusted.oomd_omit and trusted.oomd_avoid, or user.oomd_omit and
+ * user.oomd_avoid where root owns the cgroup, as systemd has it (src/oom/oomd-util.c). Reads below
+ * mount_fd of a cgroup2; what cannot be read says nothing. Never allocates.
+ */
+enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path);
 
 /*
  * Kills every process of the cgroup and below: cgroup.kill, else freeze, SIGKILL to each of

@@ -122,6 +122,8 @@ void config_rule_end(struct config_loader *l);
 void config_rule_clear(struct rule *r);
 bool config_rule_set_pattern(
 	struct config_loader *l, const struct config_key *k, const char *text, void *field);
+bool config_rule_set_preference(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field);
 bool config_rule_set_uid(
 	struct config_loader *l, const struct config_key *k, const char *text, void *field);
 const char *config_rule_action_name(enum rule_action a);

@@ -66,6 +66,8 @@ static const struct config_key keys[] = {
 		WANTED_PATTERN },
 	{ SECTION_RULE, "uid", config_rule_set_uid, CONDITION(uid), 0, 0,
 		"a number, or a user named in /etc/passwd" },
+	{ SECTION_RULE, "preference", config_rule_set_preference, CONDITION(preference), 0, 0,
+		"omit or avoid, as ManagedOOMPreference= of systemd" },
 };
 _Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "room in struct config_loader");
 

@@ -186,6 +186,20 @@ bool config_rule_set_uid(
 	return true;
 }
 
+bool config_rule_set_preference(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field)
+{
+	enum cgroup_preference *p = field;
+
+	if (strcmp(text, "omit") == 0)
+		*p = CGROUP_PREFERENCE_OMIT;
+	else if (strcmp(text, "avoid") == 0)
+		*p = CGROUP_PREFERENCE_AVOID;
+	else
+		return config_key_refuse(l, k, text, "is no preference");
+	return true;
+}
+
 /* --- rules --- */
 
 const char *config_rule_action_name(enum rule_action a)
@@ -290,10 +304,10 @@ void config_rule_end(struct config_loader *l)
 	if (!config_key_has_condition(l))
 		config_complain(l, &l->rule_began,
 			"[%s %s] has no condition; give it at least one of exe, unit, cgroup, uid, "
-			"comm, cmdline",
+			"preference, comm, cmdline",
 			config_rule_action_name(r->action), r->name);
 	else if (r->action == RULE_PROTECT && (r->comm.set || r->cmdline.set) && !r->exe.set &&
-		!r->unit.set && !r->cgroup.set && !r->uid_set)
+		!r->unit.set && !r->cgroup.set && !r->uid_set && !r->preference)
 		config_warn(l, &l->rule_began,
 			"[protect %s] goes by %s alone, which every process can forge; add exe and "
 			"uid, or cgroup",

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "cgroup.h"
+
 #include <limits.h>
 #include <regex.h>
 #include <stdbool.h>
@@ -51,6 +53,7 @@ struct rule {
 	struct rule_pattern comm, cmdline, exe, unit, cgroup;
 	bool uid_set;
 	uid_t uid;
+	enum cgroup_preference preference; /* of the cgroup; NONE: no condition */
 };
 
 /* What to do when no victim is left, in the order written. */

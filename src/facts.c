@@ -14,8 +14,17 @@ void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size)
 {
 	struct facts *f = ctx;
 
-	if (probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret, size) < 0)
+	if (probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret, size, NULL) < 0)
 		ret[0] = '\0';
+}
+
+/* Whether a rule asks for the preference of cgroups: it costs some calls for each candidate. */
+static bool prefers(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->rule_count; i++)
+		if (c->rules[i].preference)
+			return true;
+	return false;
 }
 
 static void read_detail(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret)
@@ -27,7 +36,9 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
 	if (snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe)) < 0)
 		ret->exe[0] = '\0';
-	r = probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup));
+	ret->preference = CGROUP_PREFERENCE_NONE;
+	r = probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup),
+		prefers(f->config) ? &ret->preference : NULL);
 	if (r < 0)
 		ret->cgroup[0] = '\0';
 	ret->cgroup_unread = r < 0 && r != -ESRCH;
@@ -82,13 +93,15 @@ bool facts_is_protected(void *ctx, const struct task *t)
 	return false;
 }
 
-int facts_open(struct facts *f, const struct config *c, struct snapshot *s)
+int facts_open(struct facts *f, const struct config *c, struct snapshot *s,
+	const struct cgroup_mounts *mounts)
 {
+	_cleanup_(fd_closep) int v2_fd = cgroup_mounts_dup_v2(mounts);
 	struct task me;
 
 	*f = (struct facts){ .config = c, .snapshot = s, .self = getpid() };
 	f->kcmp = snapshot_read_task(s, f->self, &me) == 0 && kill_kcmp(NULL, &me, &me) == 0;
-	return probe_open(s->proc_fd, &f->probe);
+	return probe_open(s->proc_fd, v2_fd, &f->probe);
 }
 
 void facts_close(struct facts *f)

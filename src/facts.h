@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "cgroup.h"
 #include "config.h"
 #include "probe.h"
 #include "snapshot.h"
@@ -19,7 +20,8 @@ struct facts {
 };
 
 /* Starts the probe threads and finds out whether kcmp is to be had. 0 or -errno. */
-int facts_open(struct facts *f, const struct config *c, struct snapshot *s);
+int facts_open(struct facts *f, const struct config *c, struct snapshot *s,
+	const struct cgroup_mounts *mounts);
 void facts_close(struct facts *f);
 
 /* The cgroup of a task, "" when it cannot be had in time. ctx is struct facts. */

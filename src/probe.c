@@ -20,13 +20,15 @@ enum request_kind { REQUEST_CMDLINE, REQUEST_CGROUP, REQUEST_SHMEM, REQUEST_SAME
 struct request {
 	enum request_kind kind;
 	pid_t pid, other;
-	size_t size; /* of the text that is wanted */
+	size_t size;     /* of the text that is wanted */
+	bool preference; /* is wanted with a cgroup */
 };
 
 /* What a reader brings back: its own memory, from which the caller copies under the lock. */
 struct answer {
 	int result;
 	struct probe_shmem shmem;
+	enum cgroup_preference preference;
 	char text[TEXT_MAX];
 };
 
@@ -52,7 +54,8 @@ struct probe {
 	bool closing;
 	uint32_t started; /* workers */
 	uint32_t users;   /* those who may still use this memory: workers lost, and the owner */
-	int proc_fd;      /* our own: a lost worker may use it after the owner's is closed */
+	/* Our own: a lost worker may use them after the owner's are closed. */
+	int proc_fd, cgroup_fd;
 	struct worker workers[READERS];
 };
 
@@ -74,14 +77,19 @@ static int read_cmdline(struct probe_reader *r, pid_t pid, size_t size, char *re
 	return 0;
 }
 
-static int read_cgroup(struct probe_reader *r, pid_t pid, size_t size, char *ret)
+static int read_cgroup(struct probe_reader *r, const struct request *q, struct answer *ret)
 {
 	ssize_t n = procfs_read_file(
-		r->proc_fd, procfs_path_of(pid, 0, "cgroup").text, r->buffer, PROBE_BUFFER_SIZE);
+		r->proc_fd, procfs_path_of(q->pid, 0, "cgroup").text, r->buffer, PROBE_BUFFER_SIZE);
+	int e;
 
 	if (n < 0)
 		return (int)n;
-	return n == 0 ? -ESRCH : snapshot_parse_cgroup(r->buffer, ret, size);
+	e = n == 0 ? -ESRCH : snapshot_parse_cgroup(r->buffer, ret->text, q->size);
+	ret->preference = e == 0 && q->preference && r->cgroup_fd >= 0
+		? cgroup_preference_at(r->cgroup_fd, ret->text)
+		: CGROUP_PREFERENCE_NONE;
+	return e;
 }
 
 static void serve(struct probe_reader *r, const struct request *q, struct answer *ret)
@@ -91,7 +99,7 @@ static void serve(struct probe_reader *r, const struct request *q, struct answer
 		ret->result = read_cmdline(r, q->pid, q->size, ret->text);
 		break;
 	case REQUEST_CGROUP:
-		ret->result = read_cgroup(r, q->pid, q->size, ret->text);
+		ret->result = read_cgroup(r, q, ret);
 		break;
 	case REQUEST_SHMEM:
 		ret->result = probe_read_shmem(r, q->pid, &ret->shmem);
@@ -111,6 +119,7 @@ static void free_memory(struct probe *p)
 	}
 	pthread_mutex_destroy(&p->lock);
 	fd_closep(&p->proc_fd);
+	fd_closep(&p->cgroup_fd);
 	free(p);
 }
 
@@ -173,23 +182,32 @@ static struct worker *find_idle(struct probe *p)
 	return NULL;
 }
 
+/* Where the caller wants it; NULL: not at all. */
+struct wanted {
+	char *text;
+	struct probe_shmem *shmem;
+	enum cgroup_preference *preference;
+};
+
 /* Copies the answer, as far as there is one and it is wanted. */
-static int take_answer(struct worker *w, char *ret_text, struct probe_shmem *ret_shmem)
+static int take_answer(struct worker *w, const struct wanted *ret)
 {
 	const struct answer *a = &w->answer;
 
 	w->state = WORKER_IDLE;
 	if (a->result < 0)
 		return a->result;
-	if (ret_text)
-		memcpy(ret_text, a->text, strlen(a->text) + 1); /* no longer than asked for */
-	if (ret_shmem)
-		*ret_shmem = a->shmem;
+	if (ret->text)
+		memcpy(ret->text, a->text, strlen(a->text) + 1); /* no longer than asked for */
+	if (ret->shmem)
+		*ret->shmem = a->shmem;
+	if (ret->preference)
+		*ret->preference = a->preference;
 	return a->result;
 }
 
-static int ask(struct probe *p, const struct request *q, uint64_t timeout_usec, char *ret_text,
-	struct probe_shmem *ret_shmem)
+static int ask(
+	struct probe *p, const struct request *q, uint64_t timeout_usec, const struct wanted *ret)
 {
 	const struct timespec deadline = deadline_after(timeout_usec);
 	int r = 0;
@@ -209,7 +227,7 @@ static int ask(struct probe *p, const struct request *q, uint64_t timeout_usec, 
 	while (w->state == WORKER_BUSY && r == 0)
 		r = pthread_cond_timedwait(&w->changed, &p->lock, &deadline);
 	if (w->state == WORKER_DONE) {
-		r = take_answer(w, ret_text, ret_shmem);
+		r = take_answer(w, ret);
 	} else {
 		w->state = WORKER_LOST;
 		atomic_store(&w->reader.abandoned, true);
@@ -219,36 +237,44 @@ static int ask(struct probe *p, const struct request *q, uint64_t timeout_usec, 
 	return r;
 }
 
-static int ask_text(struct probe *p, enum request_kind kind, pid_t pid, uint64_t timeout_usec,
-	char *ret, size_t size)
-{
-	const struct request q = { .kind = kind, .pid = pid, .size = min_u64(size, TEXT_MAX) };
-
-	return size == 0 ? -EINVAL : ask(p, &q, timeout_usec, ret, NULL);
-}
-
 int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size)
 {
-	return ask_text(p, REQUEST_CMDLINE, pid, timeout_usec, ret, size);
+	const struct request q = {
+		.kind = REQUEST_CMDLINE, .pid = pid, .size = min_u64(size, TEXT_MAX)
+	};
+	const struct wanted wanted = { .text = ret };
+
+	return size == 0 ? -EINVAL : ask(p, &q, timeout_usec, &wanted);
 }
 
-int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size)
+int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size,
+	enum cgroup_preference *ret_preference)
 {
-	return ask_text(p, REQUEST_CGROUP, pid, timeout_usec, ret, size);
+	const struct request q = {
+		.kind = REQUEST_CGROUP,
+		.pid = pid,
+		.size = min_u64(size, TEXT_MAX),
+		.preference = ret_preference != NULL,
+	};
+	const struct wanted wanted = { .text = ret, .preference = ret_preference };
+
+	return size == 0 ? -EINVAL : ask(p, &q, timeout_usec, &wanted);
 }
 
 int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_shmem *ret)
 {
 	const struct request q = { .kind = REQUEST_SHMEM, .pid = pid };
+	const struct wanted wanted = { .shmem = ret };
 
-	return ask(p, &q, timeout_usec, NULL, ret);
+	return ask(p, &q, timeout_usec, &wanted);
 }
 
 int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec)
 {
 	const struct request q = { .kind = REQUEST_SAME_MM, .pid = a, .other = b };
+	const struct wanted nothing = { .text = NULL };
 
-	return b < 1 ? -EINVAL : ask(p, &q, timeout_usec, NULL, NULL);
+	return b < 1 ? -EINVAL : ask(p, &q, timeout_usec, &nothing);
 }
 
 /* --- life --- */
@@ -263,6 +289,7 @@ static int start_worker(struct probe *p, struct worker *w, const pthread_attr_t 
 		return -errno;
 	w->probe = p;
 	w->reader.proc_fd = p->proc_fd;
+	w->reader.cgroup_fd = p->cgroup_fd;
 	w->reader.buffer = buffer;
 	int r = pthread_create(&w->thread, attr, work, w);
 	if (r != 0)
@@ -291,7 +318,7 @@ static int start_workers(struct probe *p)
 	return r;
 }
 
-int probe_open(int proc_fd, struct probe **ret)
+int probe_open(int proc_fd, int cgroup_fd, struct probe **ret)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 	pthread_condattr_t monotonic;
@@ -301,6 +328,7 @@ int probe_open(int proc_fd, struct probe **ret)
 		return -ENOMEM;
 	p->users = 1;
 	p->proc_fd = fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
+	p->cgroup_fd = cgroup_fd < 0 ? -EBADF : fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 3);
 	if (p->proc_fd < 0) {
 		r = -errno;
 		free(p);

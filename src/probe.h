@@ -7,15 +7,17 @@
  */
 #pragma once
 
+#include "cgroup.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct probe;
 
-/* Starts the threads (small locked stacks, preallocated buffers). proc_fd is borrowed for the call
- * only. 0 or -errno. */
-int probe_open(int proc_fd, struct probe **ret);
+/* Starts the threads (small locked stacks, preallocated buffers). Both fds are borrowed for the
+ * call only; cgroup_fd is the cgroup2 mount or negative. 0 or -errno. */
+int probe_open(int proc_fd, int cgroup_fd, struct probe **ret);
 /* Does not wait for threads that are stuck in a read: their memory is left to them. */
 void probe_close(struct probe *p);
 
@@ -29,8 +31,10 @@ void probe_close(struct probe *p);
  */
 int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size);
 
-/* As snapshot_read_cgroup(), which on kernels before 6.8 waits for cgroup_mutex. Same errors. */
-int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size);
+/* As snapshot_read_cgroup(), which on kernels before 6.8 waits for cgroup_mutex. Unless
+ * ret_preference is NULL, cgroup_preference_at() as well. Same errors. */
+int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size,
+	enum cgroup_preference *ret_preference);
 
 /* Resident shared memory of one mm, by what becomes of it when the mm goes (from smaps). */
 struct probe_shmem {

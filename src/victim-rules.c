@@ -46,7 +46,7 @@ static bool pattern_matches(const struct rule_pattern *p, const char *text)
 
 static bool needs_detail(const struct rule *r)
 {
-	return r->cmdline.set || r->exe.set || r->unit.set || r->cgroup.set;
+	return r->cmdline.set || r->exe.set || r->unit.set || r->cgroup.set || r->preference;
 }
 
 bool victim_rule_could_match(const struct rule *r, const struct task *t)
@@ -73,6 +73,8 @@ bool victim_rule_matches(const struct rule *r, const struct task *t, const struc
 		return false;
 	if (protects && d->cgroup_unread)
 		return true;
+	if (r->preference && r->preference != d->preference)
+		return false;
 	if (r->unit.set)
 		victim_unit_of(d->cgroup, unit, sizeof(unit));
 	return pattern_matches(&r->unit, unit) && pattern_matches(&r->cgroup, d->cgroup);
@@ -118,6 +120,7 @@ static const struct rule *rule_of_task(
 		if (needs_detail(r) && !have_detail) {
 			d.exe[0] = d.cmdline[0] = d.cgroup[0] = '\0';
 			d.cmdline_unread = d.cgroup_unread = false;
+			d.preference = CGROUP_PREFERENCE_NONE;
 			if (w->fns->detail)
 				w->fns->detail(w->fns->ctx, t, wants_cmdline(c, t, actions), &d);
 			have_detail = true;

@@ -71,6 +71,7 @@ struct task_detail {
 	char exe[512];
 	char cmdline[512];
 	char cgroup[512];
+	enum cgroup_preference preference; /* of that cgroup; unread with it */
 	/* Not read in time, though it may be there: a protect rule on it is taken to hold, others
 	 * are not. Whoever cannot be told from the protected is not killed. */
 	bool cmdline_unread, cgroup_unread;

@@ -22,7 +22,7 @@ static int open_probe(void)
 {
 	_cleanup_(fd_closep) int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return probe_open(fd, &probe);
+	return probe_open(fd, -1, &probe);
 }
 
 static int setup(void **state)
@@ -78,7 +78,7 @@ static void our_own_command_line_is_found(void **state)
 
 	assert_int_equal(probe_cmdline(probe, getpid(), AMPLE, text, sizeof(text)), 0);
 	assert_non_null(strstr(text, "live-probe"));
-	assert_int_equal(probe_cgroup(probe, getpid(), AMPLE, text, sizeof(text)), 0);
+	assert_int_equal(probe_cgroup(probe, getpid(), AMPLE, text, sizeof(text), NULL), 0);
 	assert_int_equal(text[0], '/');
 }
 

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -504,6 +505,52 @@ static void live_v1_kill_of_a_frozen_group(void **state)
 	assert_int_equal(rmdir(memory), 0);
 }
 
+/* The directory's own extended attribute; skips the test where there are none. */
+static void mark(const char *path, const char *name, const char *value)
+{
+	char whole[PATH_MAX];
+
+	snprintf(whole, sizeof(whole), "%s/%s", t.root, path);
+	if (setxattr(whole, name, value, strlen(value), 0) < 0)
+		skip();
+}
+
+static enum cgroup_preference preference(const char *path)
+{
+	_cleanup_(fd_closep) int fd = directory("v2");
+
+	return cgroup_preference_at(fd, path);
+}
+
+static void a_unit_says_what_it_prefers(void **state)
+{
+	char whole[PATH_MAX];
+
+	put("v2/system.slice/db.service/worker/cgroup.procs", "");
+	put("v2/system.slice/db.service/spare/cgroup.procs", "");
+	put("v2/user.slice/mine/cgroup.procs", "");
+	assert_int_equal(preference("/system.slice/db.service"), CGROUP_PREFERENCE_NONE);
+	mark("v2/system.slice/db.service", "user.oomd_omit", "1");
+	assert_int_equal(preference("/system.slice/db.service"), CGROUP_PREFERENCE_OMIT);
+	/* ... for all that is in it, unless that says something of its own, */
+	assert_int_equal(preference("/system.slice/db.service/worker"), CGROUP_PREFERENCE_OMIT);
+	mark("v2/system.slice/db.service/spare", "user.oomd_avoid", "1");
+	assert_int_equal(preference("/system.slice/db.service/spare"), CGROUP_PREFERENCE_AVOID);
+	/* but not for what is beside it, nor for a slice. */
+	mark("v2/user.slice", "user.oomd_omit", "1");
+	assert_int_equal(preference("/user.slice/mine"), CGROUP_PREFERENCE_NONE);
+	mark("v2/user.slice/mine", "user.oomd_avoid", "0");
+	assert_int_equal(preference("/user.slice/mine"), CGROUP_PREFERENCE_NONE);
+	assert_int_equal(preference("/gone.service/x"), CGROUP_PREFERENCE_NONE);
+	assert_int_equal(preference("/../v2/system.slice/db.service"), CGROUP_PREFERENCE_NONE);
+	/* Nobody exempts himself. */
+	if (getuid() != 0)
+		return;
+	snprintf(whole, sizeof(whole), "%s/v2/system.slice/db.service", t.root);
+	assert_int_equal(chown(whole, 1000, 1000), 0);
+	assert_int_equal(preference("/system.slice/db.service"), CGROUP_PREFERENCE_NONE);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -524,6 +571,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			an_empty_or_missing_cgroup_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(thawing_goes_up_the_tree, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_unit_says_what_it_prefers, setup, teardown),
 		cmocka_unit_test_setup_teardown(live_v2_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(live_v1_kill_of_a_frozen_group, setup, teardown),
 	};

@@ -342,7 +342,9 @@ static void the_shipped_rules_protect_what_runs_the_machine_and_no_more(void **s
 
 	assert_int_equal(world_load_file(w, shipped("etc/oomfwd.conf")), 0);
 	for (uint32_t i = 0; i < w->config->rule_count; i++)
-		assert_int_equal(w->config->rules[i].action, RULE_PROTECT);
+		assert_int_equal(w->config->rules[i].action,
+			w->config->rules[i].preference == CGROUP_PREFERENCE_AVOID ? RULE_AVOID
+										  : RULE_PROTECT);
 	for (size_t n = 0; n < ARRAY_SIZE(shipped_cases); n++) {
 		const struct shipped_case *s = &shipped_cases[n];
 		struct task t = { .uid = s->uid };
@@ -378,7 +380,7 @@ static void the_examples_in_the_shipped_file_are_correct(void **state)
 	assert_string_equal(w->said, "");
 	for (uint32_t i = 0; i < w->config->rule_count; i++)
 		rules += w->config->rules[i].action != RULE_PROTECT;
-	assert_int_equal(rules, 2);
+	assert_int_equal(rules, 3); /* with that of preference = avoid */
 }
 
 int main(void)

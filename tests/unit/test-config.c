@@ -196,6 +196,7 @@ static const struct {
 	{ "protect r", "cmdline", { "x" }, { "\\", "# x" } },
 	{ "protect r", "uid", { "0", "root", "4294967294" },
 		{ "4294967295", "-1", "no-such-user", "0x0", "99999999999999999999" } },
+	{ "avoid r", "preference", { "omit", "avoid" }, { "none", "Omit", "omit avoid", "1" } },
 };
 
 static void every_key_takes_what_is_within_its_bounds(void **state)

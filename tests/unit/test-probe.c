@@ -120,7 +120,7 @@ static int setup(void **state)
 	static struct world w;
 
 	tree_open(&w.tree);
-	assert_int_equal(probe_open(w.tree.fd, &w.probe), 0);
+	assert_int_equal(probe_open(w.tree.fd, -1, &w.probe), 0);
 	*state = &w;
 	return 0;
 }
@@ -189,7 +189,7 @@ static void who_is_gone_is_gone(void **state)
 	char text[8] = "before";
 
 	assert_int_equal(probe_cmdline(w->probe, 9, AMPLE, text, sizeof(text)), -ESRCH);
-	assert_int_equal(probe_cgroup(w->probe, 9, AMPLE, text, sizeof(text)), -ESRCH);
+	assert_int_equal(probe_cgroup(w->probe, 9, AMPLE, text, sizeof(text), NULL), -ESRCH);
 	assert_int_equal(probe_shmem(w->probe, 9, AMPLE, &m), -ESRCH);
 	assert_int_equal(probe_same_mm(w->probe, 9, 9, AMPLE), -ESRCH);
 	assert_int_equal(probe_cmdline(w->probe, 0, AMPLE, text, sizeof(text)), -EINVAL);
@@ -208,7 +208,7 @@ static void a_cgroup_is_read_with_a_deadline_too(void **state)
 	char text[16];
 
 	tree_write(&w->tree, "7/cgroup", "4:memory:/m\n0::/a/b\n");
-	assert_int_equal(probe_cgroup(w->probe, 7, AMPLE, text, sizeof(text)), 0);
+	assert_int_equal(probe_cgroup(w->probe, 7, AMPLE, text, sizeof(text), NULL), 0);
 	assert_string_equal(text, "/a/b");
 }
 

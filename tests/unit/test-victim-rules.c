@@ -205,6 +205,30 @@ static void test_protect_goes_before_avoid_and_avoid_before_prefer(void **state)
 	assert_string_equal(verdict_on(w, t)->rule->name, "3");
 }
 
+static void test_what_a_unit_says_of_itself(void **state)
+{
+	struct world *w = *state;
+	struct task *hog = process(w, "hog", 6 * GIB), *batch = process(w, "batch", 5 * GIB),
+		    *other = process(w, "other", 4 * GIB);
+
+	rule(w, RULE_PROTECT, "omitted")->preference = CGROUP_PREFERENCE_OMIT;
+	rule(w, RULE_AVOID, "avoided")->preference = CGROUP_PREFERENCE_AVOID;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, hog);
+	w->preference[hog->id.pid] = CGROUP_PREFERENCE_OMIT;
+	w->preference[batch->id.pid] = CGROUP_PREFERENCE_AVOID;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, other);
+	assert_int_equal(verdict_on(w, hog)->reason, REASON_PROTECTED);
+	assert_string_equal(verdict_on(w, hog)->rule->name, "omitted");
+	assert_int_equal(verdict_on(w, batch)->reason, REASON_AVOIDED);
+	/* When nobody else is left, the avoided one goes, the omitted one never. */
+	other->flags = TASK_NO_MM;
+	w->need.avoided_eligible = true;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, batch);
+}
+
 static void test_units(void **state)
 {
 	static const char *const cases[][2] = {
@@ -315,6 +339,7 @@ int main(void)
 		TEST(test_preferred_goes_first),
 		TEST(test_the_small_are_not_read_for_a_prefer_rule),
 		TEST(test_protect_goes_before_avoid_and_avoid_before_prefer),
+		TEST(test_what_a_unit_says_of_itself),
 		TEST(test_units),
 		TEST(test_the_oldest_hidden_makes_room),
 		TEST(test_hidden_as_long_as_a_member_lives),

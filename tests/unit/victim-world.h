@@ -34,6 +34,7 @@ struct world {
 	/* By pid: */
 	uint64_t mm[TASKS_MAX + 1];
 	const char *exe[TASKS_MAX + 1], *cmdline[TASKS_MAX + 1], *cgroup[TASKS_MAX + 1];
+	enum cgroup_preference preference[TASKS_MAX + 1];
 	struct victim_shmem shmem[TASKS_MAX + 1];
 	int shmem_error[TASKS_MAX + 1];
 	/* What the last choice cost: */
@@ -64,6 +65,7 @@ static inline void fake_detail(
 	fake_copy(ret->exe, sizeof(ret->exe), w->exe[pid]);
 	fake_copy(ret->cmdline, sizeof(ret->cmdline), want_cmdline ? w->cmdline[pid] : NULL);
 	fake_copy(ret->cgroup, sizeof(ret->cgroup), w->late ? NULL : w->cgroup[pid]);
+	ret->preference = w->late ? CGROUP_PREFERENCE_NONE : w->preference[pid];
 	ret->cgroup_unread = w->late;
 	ret->cmdline_unread = false;
 }
