@@ -41,6 +41,9 @@ void actor_carry_out(struct actor *a, const struct engine *e, const struct engin
 /* Runs the path short of the signal, so that every page of it has been touched. 0 or -errno. */
 int actor_rehearse(struct actor *a, const struct meminfo *m);
 
+/* Warns of other daemons that choose victims on this machine. After a rehearsal. */
+void actor_warn_of_rivals(const struct actor *a);
+
 /* Between episodes: makes room in the table when it is filling up. */
 void actor_calm(struct actor *a);
 

@@ -4,6 +4,7 @@
 #include "util.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 /* A server starts with some hundred tasks; a fork bomb must still find room. */
 #define TABLE_MIN 4096
@@ -243,6 +244,25 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 	int r = actor_look_around(a, need);
 
 	return r < 0 ? r : killer_rehearse(a->killer);
+}
+
+void actor_warn_of_rivals(const struct actor *a)
+{
+	static const char *const rivals[] = { "earlyoom", "systemd-oomd", "oomd", "nohang",
+		"bustd" };
+
+	for (uint32_t i = 0; i < a->snapshot.count; i++) {
+		const struct task *t = &a->snapshot.tasks[i];
+
+		for (size_t k = 0; k < ARRAY_SIZE(rivals); k++)
+			if (strncmp(t->comm, rivals[k], TASK_COMM_LEN) == 0 &&
+				!(t->flags & (TASK_KTHREAD | TASK_NO_MM)))
+				report_line(REPORT_WARNING,
+					"%s (pid %d) runs as well: two that choose victims kill "
+					"more than is needed; stop one (systemctl disable --now "
+					"%s)",
+					rivals[k], (int)t->id.pid, rivals[k]);
+	}
 }
 
 int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f)
