@@ -141,6 +141,16 @@ bool lab_enter_cgroup(const char *name)
 		lab_write(path, "0");
 }
 
+pid_t lab_cgroup_pid(const char *name)
+{
+	char path[256];
+
+	if (!cgroup_path(name, "cgroup.procs", false, path, sizeof(path)) &&
+		!cgroup_path(name, "cgroup.procs", true, path, sizeof(path)))
+		return -1;
+	return (pid_t)lab_file_number(path, "");
+}
+
 bool lab_set_cgroup(const char *name, const char *v2_file, const char *v1_file, const char *text)
 {
 	char path[256];

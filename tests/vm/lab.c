@@ -5,7 +5,7 @@
  *                          scenario=, powers off
  * lab SCENARIO [UNIT]      the same as root of a machine with systemd, whose UNIT is the daemon
  * lab slow-core            what the kernel pipes a core dump into
- * lab bomb                 the fork bomb, as a program of its own
+ * lab bomb | hog | thrash  the fork bomb, and what runs in containers: programs of their own
  * Both start three innocents and two canaries beside the scenario, and end with one line,
  * "RESULT key=value ...". Static, and locked in memory.
  */
@@ -443,7 +443,11 @@ int main(int argc, char *argv[])
 
 	if (argc == 2 && strcmp(argv[1], "slow-core") == 0)
 		return lab_slow_core();
+	if (argc == 2 && strcmp(argv[1], "thrash") == 0)
+		lab_thrash("/thrash"); /* in a container */
 	map_shared();
+	if (argc == 2 && strcmp(argv[1], "hog") == 0)
+		lab_plain_hog(); /* in a container */
 	if (argc == 2 && strcmp(argv[1], "bomb") == 0)
 		lab_bomb();
 	if (first) {

@@ -72,6 +72,8 @@ void lab_with_hog(void (*first)(void), enum lab_role first_role);
 /* Moves the caller into a cgroup of its own beside the services (v2 and v1), made if need be.
  * Returns false where there are none. */
 bool lab_enter_cgroup(const char *name);
+/* The first process in such a cgroup, -1 when it is empty. */
+pid_t lab_cgroup_pid(const char *name);
 /* Writes a file of such a cgroup, by its name in v2 and in v1 (NULL: v1 has none). */
 bool lab_set_cgroup(const char *name, const char *v2_file, const char *v1_file, const char *text);
 
@@ -98,8 +100,9 @@ extern const struct scenario lab_scenarios[], lab_host_scenarios[]; /* end with 
 
 /* What the kernel starts for a core dump: "lab slow-core". */
 int lab_slow_core(void);
-/* "lab bomb" */
+/* "lab bomb", "lab thrash": programs of their own. */
 void lab_bomb(void) __attribute__((noreturn));
+void lab_thrash(const char *path) __attribute__((noreturn));
 
 /* --- measure.c --- */
 

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define CRUN    "/usr/bin/crun"
 #define IDLERS  2000
 #define WORKERS 40
 #define THREADS 400
@@ -92,25 +93,48 @@ static void over_limit(void)
 	lab_hog(0);
 }
 
+/* An OCI container of /var/lib/lab/NAME, run by crun, whose first process is the victim. */
+static void run_container(const char *name)
+{
+	char bundle[64],
+		*const argv[] = { (char *)"crun", (char *)"--cgroup-manager=cgroupfs",
+			(char *)"run", (char *)"--bundle", bundle, (char *)name, NULL };
+	pid_t pid = 0;
+
+	snprintf(bundle, sizeof(bundle), "/var/lib/lab/%s", name);
+	if (fork() == 0) {
+		execv(CRUN, argv);
+		_exit(127);
+	}
+	for (int i = 0; i < 500 && pid <= 0; i++) {
+		lab_sleep_msec(20);
+		pid = lab_cgroup_pid(name);
+	}
+	if (pid <= 0)
+		lab_say("lab: crun has not started the container\n");
+	lab_role(pid, LAB_VICTIM);
+	lab->scenario_ready = 1;
+}
+
 static void run_limit(void)
 {
-	lab_spawn(over_limit, LAB_VICTIM);
+	if (access(CRUN, X_OK) == 0)
+		run_container("lab-limited");
+	else
+		lab_spawn(over_limit, LAB_VICTIM);
 }
 
 /* Reads a file over and over in a cgroup that has not the room to keep it. */
-static void thrash(void)
+void lab_thrash(const char *path)
 {
 	static char buffer[1 << 16];
-	int fd = open("/var/tmp/thrash", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	for (int i = 0; i < 160 * 16; i++)
 		if (write(fd, buffer, sizeof(buffer)) < 0)
 			lab_say("lab: no room for the file\n");
 	fsync(fd);
-	lab_enter_cgroup("lab-thrasher");
-	lab_set_cgroup("lab-thrasher", "memory.max", "memory.limit_in_bytes", "125829120");
 	lab_grow(90, 0, MAP_PRIVATE);
-	lab->scenario_ready = 1;
 	for (;;)
 		for (off_t at = 0; at < 160 << 20; at += (off_t)sizeof(buffer))
 			if (pread(fd, buffer, sizeof(buffer), at) < 0)
@@ -119,7 +143,7 @@ static void thrash(void)
 
 static void run_thrash(void)
 {
-	lab_spawn(thrash, LAB_VICTIM);
+	run_container("lab-thrasher");
 }
 
 /* 2 MiB of its own, in place of those that it has in common with its parent. */
