@@ -41,6 +41,8 @@ void actor_carry_out(struct actor *a, const struct engine *e, const struct engin
 /* Runs the path short of the signal, so that every page of it has been touched. 0 or -errno. */
 int actor_rehearse(struct actor *a, const struct meminfo *m);
 
+/* Warns when the paths of cgroups are not those of the host. */
+void actor_warn_of_namespace(const struct actor *a);
 /* Warns of other daemons that choose victims on this machine. After a rehearsal. */
 void actor_warn_of_rivals(const struct actor *a);
 

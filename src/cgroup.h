@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,6 +31,18 @@ const char *cgroup_mounts_text(const struct cgroup_mounts *m);
 
 /* memory.current (v1: memory.usage_in_bytes) of a cgroup path as /proc/PID/cgroup shows it. */
 int cgroup_memory_bytes(const struct cgroup_mounts *m, const char *path, uint64_t *ret);
+
+/*
+ * Where the cgroup namespace we are in has its root, as seen from the cgroup2 mount: "" when that
+ * is the mount's root or cannot be told. In a namespace of our own (a container with the host's
+ * /sys/fs/cgroup mounted) /proc shows others' paths relative to it, "/../../system.slice/x". Reads
+ * every cgroup.procs until it finds us: at start only. Returns false when it does not fit.
+ */
+bool cgroup_namespace_root(const struct cgroup_mounts *m, char *ret, size_t size);
+
+/* path as the namespace at root shows it, from the mount's root on: base "/a/b", path "/../c" gives
+ * "/a/c". Pure. 0, -EINVAL when it leads out of the mount, -ENAMETOOLONG. */
+int cgroup_join(const char *root, const char *path, char *ret, size_t size);
 
 /* The cgroup2 mount: an fd of its own for the caller to close, or -ENOENT where there is none. */
 int cgroup_mounts_dup_v2(const struct cgroup_mounts *m);

@@ -9,6 +9,7 @@
 #define CMDLINE_WAIT_USEC (20 * USEC_PER_MSEC)
 #define SHMEM_WAIT_USEC   (50 * USEC_PER_MSEC)
 #define SMAPS_WAIT_USEC   (50 * USEC_PER_MSEC)
+#define CGROUP_ROOT_MAX   1024
 
 void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size)
 {
@@ -97,11 +98,13 @@ int facts_open(struct facts *f, const struct config *c, struct snapshot *s,
 	const struct cgroup_mounts *mounts)
 {
 	_cleanup_(fd_closep) int v2_fd = cgroup_mounts_dup_v2(mounts);
+	char root[CGROUP_ROOT_MAX];
 	struct task me;
 
 	*f = (struct facts){ .config = c, .snapshot = s, .self = getpid() };
 	f->kcmp = snapshot_read_task(s, f->self, &me) == 0 && kill_kcmp(NULL, &me, &me) == 0;
-	return probe_open(s->proc_fd, v2_fd, &f->probe);
+	f->cgroup_known = cgroup_namespace_root(mounts, root, sizeof(root));
+	return probe_open(s->proc_fd, v2_fd, root, &f->probe);
 }
 
 void facts_close(struct facts *f)

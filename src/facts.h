@@ -16,7 +16,8 @@ struct facts {
 	struct snapshot *snapshot; /* borrowed: for its reader, not its rows */
 	struct probe *probe;       /* owned */
 	pid_t self;
-	bool kcmp; /* else smaps is the evidence */
+	bool kcmp;         /* else smaps is the evidence */
+	bool cgroup_known; /* paths of cgroups are those of the host, as far as can be told */
 };
 
 /* Starts the probe threads and finds out whether kcmp is to be had. 0 or -errno. */

@@ -463,6 +463,7 @@ static int run(struct daemon *d)
 			fail("cannot read the processes in /proc", r);
 	} else if (r == 0) {
 		say_started(d);
+		actor_warn_of_namespace(d->actor);
 		actor_warn_of_rivals(d->actor);
 		survive_notify("READY=1");
 		r = sd_event_loop(d->event);

@@ -56,6 +56,7 @@ struct probe {
 	uint32_t users;   /* those who may still use this memory: workers lost, and the owner */
 	/* Our own: a lost worker may use them after the owner's are closed. */
 	int proc_fd, cgroup_fd;
+	char cgroup_root[TEXT_MAX];
 	struct worker workers[READERS];
 };
 
@@ -86,6 +87,12 @@ static int read_cgroup(struct probe_reader *r, const struct request *q, struct a
 	if (n < 0)
 		return (int)n;
 	e = n == 0 ? -ESRCH : snapshot_parse_cgroup(r->buffer, ret->text, q->size);
+	if (e == 0 && r->cgroup_root[0]) {
+		char shown[TEXT_MAX];
+
+		memcpy(shown, ret->text, strlen(ret->text) + 1);
+		e = cgroup_join(r->cgroup_root, shown, ret->text, q->size);
+	}
 	ret->preference = e == 0 && q->preference && r->cgroup_fd >= 0
 		? cgroup_preference_at(r->cgroup_fd, ret->text)
 		: CGROUP_PREFERENCE_NONE;
@@ -290,6 +297,7 @@ static int start_worker(struct probe *p, struct worker *w, const pthread_attr_t 
 	w->probe = p;
 	w->reader.proc_fd = p->proc_fd;
 	w->reader.cgroup_fd = p->cgroup_fd;
+	w->reader.cgroup_root = p->cgroup_root;
 	w->reader.buffer = buffer;
 	int r = pthread_create(&w->thread, attr, work, w);
 	if (r != 0)
@@ -318,7 +326,7 @@ static int start_workers(struct probe *p)
 	return r;
 }
 
-int probe_open(int proc_fd, int cgroup_fd, struct probe **ret)
+int probe_open(int proc_fd, int cgroup_fd, const char *cgroup_root, struct probe **ret)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 	pthread_condattr_t monotonic;
@@ -327,6 +335,8 @@ int probe_open(int proc_fd, int cgroup_fd, struct probe **ret)
 	if (!p)
 		return -ENOMEM;
 	p->users = 1;
+	if (strlen(cgroup_root) < sizeof(p->cgroup_root))
+		memcpy(p->cgroup_root, cgroup_root, strlen(cgroup_root) + 1);
 	p->proc_fd = fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
 	p->cgroup_fd = cgroup_fd < 0 ? -EBADF : fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 3);
 	if (p->proc_fd < 0) {

@@ -16,8 +16,9 @@
 struct probe;
 
 /* Starts the threads (small locked stacks, preallocated buffers). Both fds are borrowed for the
- * call only; cgroup_fd is the cgroup2 mount or negative. 0 or -errno. */
-int probe_open(int proc_fd, int cgroup_fd, struct probe **ret);
+ * call only; cgroup_fd is the cgroup2 mount or negative, cgroup_root as cgroup_namespace_root()
+ * tells. 0 or -errno. */
+int probe_open(int proc_fd, int cgroup_fd, const char *cgroup_root, struct probe **ret);
 /* Does not wait for threads that are stuck in a read: their memory is left to them. */
 void probe_close(struct probe *p);
 
@@ -31,8 +32,9 @@ void probe_close(struct probe *p);
  */
 int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size);
 
-/* As snapshot_read_cgroup(), which on kernels before 6.8 waits for cgroup_mutex. Unless
- * ret_preference is NULL, cgroup_preference_at() as well. Same errors. */
+/* As snapshot_read_cgroup(), which on kernels before 6.8 waits for cgroup_mutex; the path is from
+ * the mount's root on. Unless ret_preference is NULL, cgroup_preference_at() as well. Same errors.
+ */
 int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size,
 	enum cgroup_preference *ret_preference);
 

@@ -12,10 +12,12 @@
 #include <ftw.h>
 #include <limits.h>
 #include <mntent.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -551,6 +553,72 @@ static void a_unit_says_what_it_prefers(void **state)
 	assert_int_equal(preference("/system.slice/db.service"), CGROUP_PREFERENCE_NONE);
 }
 
+static void paths_of_another_namespace_are_joined(void **state)
+{
+	static const struct {
+		const char *root, *path, *joined; /* NULL: it leads out */
+	} cases[] = {
+		{ "", "/system.slice/x.service", "/system.slice/x.service" },
+		{ "", "/", "/" },
+		{ "/a/b/c", "/", "/a/b/c" },
+		{ "/a/b/c", "/d", "/a/b/c/d" },
+		{ "/a/b/c", "/../d", "/a/b/d" },
+		{ "/a/b/c", "/../../../system.slice/x.service", "/system.slice/x.service" },
+		{ "/a/b/c", "/../../..", "/" },
+		{ "/a/b/c", "/../../../..", NULL },
+		{ "/a", "/..b/x", "/a/..b/x" },
+		{ "/a", "//x//y/", "/a/x/y" },
+	};
+	char text[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int r = cgroup_join(cases[i].root, cases[i].path, text, sizeof(text));
+
+		assert_int_equal(r, cases[i].joined ? 0 : -EINVAL);
+		if (cases[i].joined)
+			assert_string_equal(text, cases[i].joined);
+	}
+	assert_int_equal(cgroup_join("/a", "/0123456789", text, 13), -ENAMETOOLONG);
+	assert_int_equal(cgroup_join("/a", "/0123456789", text, 14), 0);
+}
+
+/* Enters the group, then a namespace that begins there, and looks for itself. */
+static int find_root_in(const char *group, char *ret, size_t size)
+{
+	if (!write_in(group, "cgroup.procs", "0") || unshare(CLONE_NEWCGROUP) < 0)
+		return 77;
+	if (cgroup_mounts_new(&t.m) < 0)
+		return 1;
+	return cgroup_namespace_root(t.m, ret, size) ? 0 : 2;
+}
+
+static void our_place_in_the_hierarchy_is_found(void **state)
+{
+	char group[PATH_MAX], name[64], *root;
+	int status;
+
+	if (!make_group("cgroup2", NULL, group))
+		skip();
+	root = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(root != MAP_FAILED);
+	t.child[0] = fork();
+	if (t.child[0] == 0)
+		_exit(find_root_in(group, root, 4096));
+	assert_int_equal(waitpid(t.child[0], &status, 0), t.child[0]);
+	t.child[0] = 0;
+	assert_int_equal(rmdir(group), 0);
+	if (status == 77 << 8)
+		skip();
+	assert_int_equal(status, 0);
+	snprintf(name, sizeof(name), "/oomfwd-test-%d", getpid());
+	assert_string_equal(root, name);
+	/* Where nothing separates us from the mount there is nothing to join. */
+	assert_int_equal(cgroup_mounts_new(&t.m), 0);
+	assert_true(cgroup_namespace_root(t.m, root, 4096));
+	assert_string_equal(root, "");
+	munmap(root, 4096);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -571,6 +639,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			an_empty_or_missing_cgroup_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(thawing_goes_up_the_tree, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			paths_of_another_namespace_are_joined, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			our_place_in_the_hierarchy_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_unit_says_what_it_prefers, setup, teardown),
 		cmocka_unit_test_setup_teardown(live_v2_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(live_v1_kill_of_a_frozen_group, setup, teardown),

@@ -120,7 +120,7 @@ static int setup(void **state)
 	static struct world w;
 
 	tree_open(&w.tree);
-	assert_int_equal(probe_open(w.tree.fd, -1, &w.probe), 0);
+	assert_int_equal(probe_open(w.tree.fd, -1, "", &w.probe), 0);
 	*state = &w;
 	return 0;
 }
