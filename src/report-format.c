@@ -3,6 +3,7 @@
  * Events as sentences. Apart from report.c because it has no effect: what is said can be tested
  * without anybody to say it.
  */
+#include "container.h"
 #include "report-text.h"
 
 #include <signal.h>
@@ -98,15 +99,29 @@ static const char *signal_name(int sig)
 	return name ? name : "?";
 }
 
+/* A container by the name that its tool lists it by, anything else by its cgroup. */
+static void add_place(struct text *t, const char *cgroup)
+{
+	struct container_name c;
+	char name[CONTAINER_TEXT_SIZE];
+
+	if (!cgroup[0])
+		return;
+	text_add(t, " in ");
+	if (container_parse(cgroup, &c)) {
+		container_format(&c, name, sizeof(name));
+		text_add(t, "%s", name);
+	} else {
+		text_escaped(t, cgroup);
+	}
+}
+
 static void say_signalled(struct text *t, const struct report_event *e)
 {
 	text_add(t, "%s SIG%s to ", e->dry_run ? "would have sent" : "sent", signal_name(e->sig));
 	add_group(t, e);
 	text_add(t, " of uid %u", e->uid);
-	if (e->cgroup[0]) {
-		text_add(t, " in ");
-		text_escaped(t, e->cgroup);
-	}
+	add_place(t, e->cgroup);
 	text_add(t, " to get back ");
 	text_bytes(t, e->expected_bytes);
 	if (e->shmem_bytes > 0) {

@@ -7,6 +7,7 @@
  * keeps the ring for itself, and the last of the two to leave frees it.
  */
 #include "clock.h"
+#include "container.h"
 #include "report-text.h"
 
 #include <linux/futex.h>
@@ -193,6 +194,17 @@ static void add_text(struct output *o, const char *name, const char *text, size_
 		add_field(o, "OOMFWD_%s=%s", name, report_escape(whole, escaped, sizeof(escaped)));
 }
 
+static void add_container(struct output *o, const char *cgroup)
+{
+	struct container_name c;
+
+	if (!container_parse(cgroup, &c))
+		return;
+	add_field(o, "OOMFWD_RUNTIME=%s", container_runtime_text(c.runtime));
+	add_text(o, "CONTAINER", c.id, sizeof(c.id));
+	add_text(o, "POD_UID", c.pod_uid, sizeof(c.pod_uid));
+}
+
 /* Numbers that are 0 and texts that are empty are left out: they mean that there is none. */
 static void add_event_fields(struct output *o, const struct report_event *e)
 {
@@ -210,6 +222,7 @@ static void add_event_fields(struct output *o, const struct report_event *e)
 	}
 	add_text(o, "VICTIM_COMM", e->comm, sizeof(e->comm));
 	add_text(o, "CGROUP", e->cgroup, sizeof(e->cgroup));
+	add_container(o, e->cgroup);
 	add_text(o, "RULE", e->rule, sizeof(e->rule));
 	add_number(o, "MEMBERS", e->members);
 	add_number(o, "SIGNAL", (uint64_t)e->sig);

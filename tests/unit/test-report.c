@@ -93,6 +93,22 @@ static void a_signal_is_explained(void **state)
 		"detection to the last signal, with 2 major page faults");
 }
 
+static void a_container_is_named_as_its_tool_does(void **state)
+{
+	struct report_event e = sample(REPORT_SIGNALLED);
+
+	strcpy(e.cgroup,
+		"/system.slice/docker-"
+		"3f2a9c1b04de5566778899aabbccddeeff00112233445566778899aabbccddee.scope");
+	assert_said(&e,
+		"sent SIGKILL to 4242 (java) and 1 sharer of uid 1000 in Docker container "
+		"3f2a9c1b04de to get back 3.3 GiB; 2.0 GiB are needed: the highest badness of "
+		"those "
+		"that may be killed, oom_score_adj 300, sharers known by kcmp; memory is at the "
+		"kill level, 656 MiB of 16 GiB available (4.1 %), 12 ms from detection to the last "
+		"signal");
+}
+
 static void freed_says_what_and_how_fast(void **state)
 {
 	struct report_event e = sample(REPORT_FREED);
@@ -390,6 +406,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_beginning_of_an_episode),
 		cmocka_unit_test(a_signal_is_explained),
+		cmocka_unit_test(a_container_is_named_as_its_tool_does),
 		cmocka_unit_test(freed_says_what_and_how_fast),
 		cmocka_unit_test(stuck_names_the_culprit),
 		cmocka_unit_test(a_pin_is_named),
