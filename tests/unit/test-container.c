@@ -13,41 +13,78 @@
 
 #include <cmocka.h>
 
-#define A12        "3f2a9c1b04de"
-#define B12        "0123456789ab"
-#define REST_OF_A  "d2cf1f0a5b6c7d8e9f00112233445566778899aabbccddeeff01"
-#define A          A12 REST_OF_A
-#define B          B12 "00ffeeddccbbaa99887766554433221100f9e8d7c6b5a0f1fc2d"
-#define POD        "5d6b37ce-5df0-4e4c-8d1a-4f6f0d0b0b0e"
-#define POD_       "5d6b37ce_5df0_4e4c_8d1a_4f6f0d0b0b0e"
-#define STATIC_POD "8daa50c3a64c9ff60bb9eab7b44b56fd"
-#define SLICES     "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" POD_ ".slice"
-#define USER       "/user.slice/user-1000.slice/user@1000.service"
-#define BURSTABLE  " of pod " POD " (burstable)"
-#define INSIDE     " inside another container"
-#define QUADLET    "/system.slice/web.service/libpod-payload-" A
+#define A12          "3f2a9c1b04de"
+#define B12          "0123456789ab"
+#define REST_OF_A    "d2cf1f0a5b6c7d8e9f00112233445566778899aabbccddeeff01"
+#define A            A12 REST_OF_A
+#define B            B12 "00ffeeddccbbaa99887766554433221100f9e8d7c6b5a0f1fc2d"
+#define POD          "5d6b37ce-5df0-4e4c-8d1a-4f6f0d0b0b0e"
+#define POD_         "5d6b37ce_5df0_4e4c_8d1a_4f6f0d0b0b0e"
+#define STATIC_POD   "8daa50c3a64c9ff60bb9eab7b44b56fd"
+#define SLICES       "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" POD_ ".slice"
+#define USER         "/user.slice/user-1000.slice/user@1000.service"
+#define BURSTABLE    " of pod " POD " (burstable)"
+#define GUARANTEED   " of pod " POD " (guaranteed)"
+#define ALPHANUMERIC "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define INSIDE       " inside another container"
+#define QUADLET      "/system.slice/web.service/libpod-payload-" A
 
 struct example {
 	const char *path;
 	const char *text; /* of container_format(), NULL when it is in no container */
 };
 
-/* The text shows names and UIDs whole, so that only ids of 64 digits must be looked for. */
+static void assert_plain(const char *text, size_t size, const char *others)
+{
+	size_t n = strnlen(text, size);
+
+	assert_true(n < size);
+	for (size_t i = 0; i < n; i++)
+		assert_true(strchr(ALPHANUMERIC, text[i]) || strchr(others, text[i]));
+}
+
+/* In memory of just that size, so that a sanitizer sees a byte too many. */
+static bool holds_for(const char *path, size_t length)
+{
+	char *exact = strndup(path, length), text[CONTAINER_TEXT_SIZE];
+	struct container_name c;
+	bool is_container;
+
+	assert_non_null(exact);
+	memset(&c, 0xff, sizeof(c));
+	is_container = container_parse(exact, &c);
+	free(exact);
+	if (!is_container)
+		return false;
+	assert_in_range(c.runtime, CONTAINER_DOCKER, CONTAINER_OCI);
+	assert_in_range(c.qos, CONTAINER_QOS_NONE, CONTAINER_QOS_BESTEFFORT);
+	assert_plain(c.id, sizeof(c.id), "._+-");
+	assert_plain(c.pod_uid, sizeof(c.pod_uid), "-");
+	assert_plain(c.unit, sizeof(c.unit), "._+-:@\\");
+	assert_false(c.is_monitor && c.is_nested);
+	container_format(&c, text, sizeof(text));
+	assert_plain(text, sizeof(text), " ()._+-");
+	assert_true(strlen(text) < sizeof(text) - 1);
+	return true;
+}
+
+/* Of the path and, for what holds always, of all that it may be cut to. The text shows names and
+ * UIDs whole, so that only ids of 64 digits must be looked for. */
 static struct container_name check(const struct example *e)
 {
 	char text[CONTAINER_TEXT_SIZE];
 	struct container_name c, untouched;
 
+	for (size_t n = 0; n <= strlen(e->path); n++)
+		holds_for(e->path, n);
 	memset(&c, 0x5a, sizeof(c));
 	memcpy(&untouched, &c, sizeof(c));
-	if (!container_parse(e->path, &c)) {
-		if (e->text)
-			fail_msg("%s is in no container", e->path);
+	if (container_parse(e->path, &c) != (e->text != NULL))
+		fail_msg("%s is in %s container", e->path, e->text ? "no" : "a");
+	if (!e->text) {
 		assert_memory_equal(&c, &untouched, sizeof(c));
 		return c;
 	}
-	if (!e->text)
-		fail_msg("%s is in a container", e->path);
 	container_format(&c, text, sizeof(text));
 	assert_string_equal(text, e->text);
 	if (strlen(c.id) == 64)
@@ -57,9 +94,11 @@ static struct container_name check(const struct example *e)
 	return c;
 }
 
-#define CHECK_ALL(examples)                                                                        \
-	for (size_t i_ = 0; i_ < ARRAY_SIZE(examples); i_++)                                       \
-	check(&(examples)[i_])
+static void check_all(const struct example *examples, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check(&examples[i]);
+}
 
 static struct container_name parsed(const char *path)
 {
@@ -69,8 +108,6 @@ static struct container_name parsed(const char *path)
 		fail_msg("%s is in no container", path);
 	return c;
 }
-
-/* --- engines --- */
 
 static const struct example engines[] = {
 	{ "/system.slice/docker-" A ".scope", "Docker container " A12 },
@@ -93,33 +130,27 @@ static const struct example engines[] = {
 
 static void test_containers_of_each_engine(void **state)
 {
-	CHECK_ALL(engines);
-	assert_int_equal(parsed("/docker/" A).runtime, CONTAINER_DOCKER);
-	assert_int_equal(parsed("/docker/" A).qos, CONTAINER_QOS_NONE);
-	assert_false(parsed("/docker/" A).is_nested);
+	check_all(engines, ARRAY_SIZE(engines));
 }
-
-/* --- Kubernetes --- */
 
 static const struct example pods[] = {
 	{ SLICES "/cri-containerd-" A ".scope", "containerd container " A12 BURSTABLE },
 	{ SLICES "/crio-" A ".scope/container", "CRI-O container " A12 BURSTABLE },
 	{ SLICES "/docker-" A ".scope", "Docker container " A12 BURSTABLE },
 	{ "/kubepods.slice/kubepods-pod" POD_ ".slice/cri-containerd-" A ".scope",
-		"containerd container " A12 " of pod " POD " (guaranteed)" },
+		"containerd container " A12 GUARANTEED },
 	{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" POD_ ".slice",
 		"Kubernetes pod " POD " (besteffort)" },
 	/* cgroupfs does not say whose container it is. */
 	{ "/kubepods/burstable/pod" POD "/" A, "Kubernetes container " A12 BURSTABLE },
 	{ "/kubepods/besteffort/pod" POD "/" A "/sub",
 		"Kubernetes container " A12 " of pod " POD " (besteffort)" },
-	{ "/kubepods/pod" POD "/" A, "Kubernetes container " A12 " of pod " POD " (guaranteed)" },
+	{ "/kubepods/pod" POD "/" A, "Kubernetes container " A12 GUARANTEED },
 	{ "/kubepods/burstable/pod" POD "/crio-" A, "CRI-O container " A12 BURSTABLE },
 	{ "/kubepods/burstable/pod" POD, "Kubernetes pod " POD " (burstable)" },
 	{ "/system.slice/k3s.service/kubepods/burstable/pod" POD "/" A,
 		"Kubernetes container " A12 BURSTABLE },
-	{ "/kubelet/kubepods/pod" POD "/" A,
-		"Kubernetes container " A12 " of pod " POD " (guaranteed)" },
+	{ "/kubelet/kubepods/pod" POD "/" A, "Kubernetes container " A12 GUARANTEED },
 	{ "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
 	  "kubelet-kubepods-burstable-pod" POD_ ".slice/cri-containerd-" A ".scope",
 		"containerd container " A12 BURSTABLE },
@@ -143,14 +174,11 @@ static const struct example pods[] = {
 
 static void test_pods_and_their_containers(void **state)
 {
-	CHECK_ALL(pods);
+	check_all(pods, ARRAY_SIZE(pods));
 	assert_int_equal(parsed("/kubepods/pod" POD "/" A).qos, CONTAINER_QOS_GUARANTEED);
 	assert_int_equal(parsed("/kubepods/burstable/pod" POD).qos, CONTAINER_QOS_BURSTABLE);
 	assert_int_equal(parsed("/kubepods/besteffort/pod" POD).qos, CONTAINER_QOS_BESTEFFORT);
-	assert_false(parsed(SLICES "/cri-containerd-" A ".scope").is_nested);
 }
-
-/* --- names --- */
 
 static const struct example named[] = {
 	{ "/lxc/web1", "LXC container web1" },
@@ -174,23 +202,18 @@ static const struct example named[] = {
 	{ "/lxc.payload." B, "LXC container " B12 }, /* 64 fit */
 	{ "/lxc.payload." B "x", "LXC container" },
 	{ "/lxc.payload.a b", "LXC container" },
-	{ "/lxc.payload.a\x1b[2J\n", "LXC container" },
-	{ "/lxc/m\xc3\xbcller", "LXC container" },
+	{ "/lxc.payload.a\x1b[2J\n\xc3\xbc", "LXC container" },
 	{ "/machine.slice/machine-a\\x2fb.scope", "machine" },
 	{ "/machine.slice/machine-a\\x00b.scope", "machine" },
 	{ "/machine.slice/machine-a\\x2.scope", "machine" },
 	{ "/machine.slice/machine-a\\.scope", "machine" },
 	{ "/machine.slice/machine-a\\x2D.scope", "machine" },
-	{ "/machine.slice/machine-a\x01.scope", "machine" },
 };
 
 static void test_lxc_and_machines_have_names(void **state)
 {
-	CHECK_ALL(named);
-	assert_int_equal(parsed("/machine.slice/machine-a.scope").runtime, CONTAINER_NSPAWN);
+	check_all(named, ARRAY_SIZE(named));
 }
-
-/* --- monitors --- */
 
 static const struct example monitors[] = {
 	{ SLICES "/crio-conmon-" A ".scope", "monitor of CRI-O container " A12 BURSTABLE },
@@ -219,6 +242,8 @@ static void test_a_monitor_inside_a_container_is_not_believed(void **state)
 	static const struct example examples[] = {
 		{ "/docker/" A "/libpod-conmon-" B ".scope", "Docker container " A12 },
 		{ "/lxc.payload.web1/lxc.monitor.x", "LXC container web1" },
+		/* A container below a monitor is a container. */
+		{ "/lxc.monitor.a/lxc.payload.b", "LXC container b" },
 		{ SLICES "/cri-containerd-" A ".scope/crio-conmon-" B,
 			"containerd container " A12 BURSTABLE },
 		{ "/docker/" A "/libpod_parent/conmon", "Docker container " A12 },
@@ -227,17 +252,9 @@ static void test_a_monitor_inside_a_container_is_not_believed(void **state)
 		{ "/docker/" A "/kubepods/pod" POD "/crio-conmon-" B,
 			"Kubernetes pod " POD " (guaranteed) inside another container" },
 	};
+
 	for (size_t i = 0; i < ARRAY_SIZE(examples); i++)
 		assert_false(check(&examples[i]).is_monitor);
-}
-
-/* Nor does a container below a monitor make it one. */
-static void test_a_container_below_a_monitor_is_a_container(void **state)
-{
-	struct container_name c = parsed("/lxc.monitor.a/lxc.payload.b");
-
-	assert_false(c.is_monitor);
-	assert_string_equal(c.id, "b");
 }
 
 static void test_rootless_is_said(void **state)
@@ -250,8 +267,6 @@ static void test_rootless_is_said(void **state)
 	/* Users inside of a container are none of ours. */
 	assert_false(parsed("/lxc.payload.a/user.slice/user-1000.slice").is_user);
 }
-
-/* --- nested --- */
 
 static const struct example nested[] = {
 	{ "/docker/" A "/docker/" B, "Docker container " B12 INSIDE },
@@ -271,10 +286,8 @@ static const struct example nested[] = {
 
 static void test_the_innermost_counts(void **state)
 {
-	CHECK_ALL(nested);
+	check_all(nested, ARRAY_SIZE(nested));
 }
-
-/* --- from a cgroup namespace --- */
 
 static const struct example outside[] = {
 	{ "/../../../system.slice/docker-" A ".scope", "Docker container " A12 },
@@ -287,12 +300,10 @@ static const struct example outside[] = {
 	{ "/../machine-deb12.scope", "machine deb12" },
 };
 
-static void test_what_is_outside_of_our_namespace(void **state)
+static void test_names_outside_of_our_cgroup_namespace(void **state)
 {
-	CHECK_ALL(outside);
+	check_all(outside, ARRAY_SIZE(outside));
 }
-
-/* --- what is none --- */
 
 static const char *const none[] = { "", "/", "//", "/..", "/../..", "/init.scope",
 	"/system.slice/docker.service", "/system.slice/k3s.service", USER "/app.slice/app-x.scope",
@@ -335,7 +346,7 @@ static void test_what_no_runtime_writes_is_no_container(void **state)
 
 static void test_odd_bytes_hide_nothing(void **state)
 {
-	CHECK_ALL(hostile);
+	check_all(hostile, ARRAY_SIZE(hostile));
 }
 
 static void test_the_innermost_unit(void **state)
@@ -354,19 +365,14 @@ static void test_the_innermost_unit(void **state)
 		{ "/lxc.payload.a/b.service/c d.scope", "b.service" },
 	};
 
+	char path[512];
+
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_string_equal(parsed(cases[i][0]).unit, cases[i][1]);
-}
-
-static void test_a_unit_fits_or_is_none(void **state)
-{
-	char path[512];
-	struct container_name c;
-
-	for (size_t n = 100; n < 140; n++) {
-		snprintf(path, sizeof(path), "/docker/" A "/%0*d.service", (int)n, 0);
-		c = parsed(path);
-		assert_int_equal(strlen(c.unit), n + 8 < sizeof(c.unit) ? n + 8 : 0);
+	/* One that does not fit is none. */
+	for (int n = 100; n < 140; n++) {
+		snprintf(path, sizeof(path), "/docker/" A "/%0*d.service", n, 0);
+		assert_int_equal(strlen(parsed(path).unit), n + 8 < 128 ? n + 8 : 0);
 	}
 }
 
@@ -382,12 +388,10 @@ static void test_huge_paths(void **state)
 	memset(wide, 'a', sizeof(wide) - 1);
 	memcpy(wide, "/docker/" A "/", strlen("/docker/" A "/"));
 	assert_string_equal(parsed(wide).id, A);
-	memset(wide, 'a', sizeof(wide) - 1);
 	memcpy(wide, "/lxc.payload.", strlen("/lxc.payload."));
+	wide[strlen("/docker/" A)] = 'a';
 	assert_string_equal(parsed(wide).id, "");
 }
-
-/* --- texts --- */
 
 static void test_a_text_is_cut_to_size(void **state)
 {
@@ -413,15 +417,11 @@ static void test_a_text_is_cut_to_size(void **state)
 
 static void test_runtimes_have_names(void **state)
 {
-	assert_string_equal(container_runtime_text(CONTAINER_NONE), "none");
 	assert_string_equal(container_runtime_text(CONTAINER_NSPAWN), "systemd-nspawn");
-	assert_string_equal(container_runtime_text(CONTAINER_QEMU), "QEMU");
 	for (int r = CONTAINER_NONE; r <= CONTAINER_OCI; r++)
 		assert_string_not_equal(container_runtime_text((enum container_runtime)r), "?");
 	assert_string_equal(container_runtime_text((enum container_runtime)99), "?");
 }
-
-/* --- anything --- */
 
 static uint64_t next_random(uint64_t *r)
 {
@@ -429,61 +429,6 @@ static uint64_t next_random(uint64_t *r)
 	*r ^= *r >> 7;
 	*r ^= *r << 17;
 	return *r;
-}
-
-static void assert_plain(const char *text, size_t size, const char *others)
-{
-	size_t n = strnlen(text, size);
-
-	assert_true(n < size);
-	for (size_t i = 0; i < n; i++)
-		if (!(text[i] >= '0' && text[i] <= '9') && !(text[i] >= 'a' && text[i] <= 'z') &&
-			!(text[i] >= 'A' && text[i] <= 'Z') && !strchr(others, text[i]))
-			fail_msg("byte %d in a text", text[i]);
-}
-
-/* In memory of just that size, so that a sanitizer sees a byte too many. */
-static bool holds_for(const char *path, size_t length)
-{
-	char *exact = malloc(length + 1), text[CONTAINER_TEXT_SIZE];
-	struct container_name c;
-	bool is_container;
-
-	assert_non_null(exact);
-	memcpy(exact, path, length);
-	exact[length] = '\0';
-	memset(&c, 0xff, sizeof(c));
-	is_container = container_parse(exact, &c);
-	free(exact);
-	if (!is_container)
-		return false;
-	assert_in_range(c.runtime, CONTAINER_DOCKER, CONTAINER_OCI);
-	assert_in_range(c.qos, CONTAINER_QOS_NONE, CONTAINER_QOS_BESTEFFORT);
-	assert_plain(c.id, sizeof(c.id), "._+-");
-	assert_plain(c.pod_uid, sizeof(c.pod_uid), "-");
-	assert_plain(c.unit, sizeof(c.unit), "._+-:@\\");
-	assert_false(c.is_monitor && c.is_nested);
-	container_format(&c, text, sizeof(text));
-	assert_plain(text, sizeof(text), " ()._+-");
-	assert_true(strlen(text) < sizeof(text) - 1);
-	return true;
-}
-
-static void check_cut_anywhere(const struct example *examples, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		for (size_t n = 0; n <= strlen(examples[i].path); n++)
-			holds_for(examples[i].path, n);
-}
-
-static void test_a_path_may_end_anywhere(void **state)
-{
-	check_cut_anywhere(engines, ARRAY_SIZE(engines));
-	check_cut_anywhere(pods, ARRAY_SIZE(pods));
-	check_cut_anywhere(named, ARRAY_SIZE(named));
-	check_cut_anywhere(monitors, ARRAY_SIZE(monitors));
-	check_cut_anywhere(nested, ARRAY_SIZE(nested));
-	check_cut_anywhere(hostile, ARRAY_SIZE(hostile));
 }
 
 static const char *const words[] = { "/", "docker", "docker-", "lxc", "lxc.", "lxc.payload",
@@ -539,18 +484,15 @@ int main(void)
 		cmocka_unit_test(test_lxc_and_machines_have_names),
 		cmocka_unit_test(test_monitors_are_not_workload),
 		cmocka_unit_test(test_a_monitor_inside_a_container_is_not_believed),
-		cmocka_unit_test(test_a_container_below_a_monitor_is_a_container),
 		cmocka_unit_test(test_rootless_is_said),
 		cmocka_unit_test(test_the_innermost_counts),
-		cmocka_unit_test(test_what_is_outside_of_our_namespace),
+		cmocka_unit_test(test_names_outside_of_our_cgroup_namespace),
 		cmocka_unit_test(test_what_no_runtime_writes_is_no_container),
 		cmocka_unit_test(test_odd_bytes_hide_nothing),
 		cmocka_unit_test(test_the_innermost_unit),
-		cmocka_unit_test(test_a_unit_fits_or_is_none),
 		cmocka_unit_test(test_huge_paths),
 		cmocka_unit_test(test_a_text_is_cut_to_size),
 		cmocka_unit_test(test_runtimes_have_names),
-		cmocka_unit_test(test_a_path_may_end_anywhere),
 		cmocka_unit_test(test_whatever_the_bytes),
 	};
 
