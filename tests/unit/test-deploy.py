@@ -11,17 +11,14 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 from pathlib import Path
+
+import tap
 
 TOP = Path(sys.argv[1])
 KUBERNETES = TOP / "deploy/kubernetes"
 QUADLET = TOP / "deploy/podman/oomfwd.container"
 BINARY = os.environ.get("OOMFWD_BINARY")
-
-
-class Skip(Exception):
-    pass
 
 
 # --- YAML: mappings, sequences and literal blocks by indentation; no flow, anchors or escapes ---
@@ -281,7 +278,7 @@ def test_the_configuration_is_where_the_arguments_say():
 
 def test_oomfwd_takes_the_configuration_without_a_word():
     if not BINARY:
-        raise Skip("OOMFWD_BINARY names no oomfwd")
+        raise tap.Skip("OOMFWD_BINARY names no oomfwd")
     with tempfile.TemporaryDirectory(prefix="test-deploy-") as top:
         path = Path(top) / "oomfwd.conf"
         path.write_text(CONFIG, encoding="utf-8")
@@ -394,22 +391,4 @@ def test_no_host_of_a_registry_or_mirror_is_named():
         equal((path.name, hosts), (path.name, []))
 
 
-def main():
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        what = name.removeprefix("test_").replace("_", " ")
-        try:
-            test()
-            print(f"ok {number} - {what}")
-        except Skip as why:
-            print(f"ok {number} - {what} # SKIP {why}")
-        except Exception:  # whatever it is, the other tests are to be run
-            failed += 1
-            print(f"not ok {number} - {what}")
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="")
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(tap.run(globals()))

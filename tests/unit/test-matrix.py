@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 import xml.etree.ElementTree as ET
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+
+import tap
 
 SCRIPT = Path(sys.argv[1]) / "bench/matrix"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -380,20 +381,4 @@ def test_the_figure_is_xml_whatever_a_description_has_and_stays_within_its_edges
     assert all(float(text.get("y")) < height for text in figure.iter(SVG + "text"))
 
 
-def main():
-    tests = [(name, test) for name, test in globals().items() if name.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        what = name.removeprefix("test_").replace("_", " ")
-        try:
-            test()
-            print(f"ok {number} - {what}")
-        except Exception:  # whatever it is, the other tests are to be run
-            failed += 1
-            print(f"not ok {number} - {what}")
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="")
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(tap.run(globals()))
