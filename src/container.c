@@ -67,12 +67,13 @@ static bool split_last(struct part *head, char separator, struct part *ret_tail)
 	return false;
 }
 
-/* How many of the first characters are of the set, which has no NUL. */
+/* How many of the first characters are of the set, which NUL never is: escapes may have hidden one.
+ */
 static size_t span(struct part t, const char *set)
 {
-	size_t set_length = strlen(set), i = 0;
+	size_t i = 0;
 
-	while (i < t.n && memchr(set, t.p[i], set_length))
+	while (i < t.n && t.p[i] != '\0' && strchr(set, t.p[i]))
 		i++;
 	return i;
 }
@@ -135,7 +136,7 @@ static bool is_pod_uid(struct part t)
 		return span(t, HEX_DIGITS) == t.n;
 	for (size_t i = 0; t.n == 36 && i < t.n; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		if (dash ? t.p[i] != t.p[8] : !memchr(HEX_DIGITS, t.p[i], strlen(HEX_DIGITS)))
+		if (dash ? t.p[i] != t.p[8] : span((struct part){ t.p + i, 1 }, HEX_DIGITS) == 0)
 			return false;
 	}
 	return t.n == 36 && (t.p[8] == '-' || t.p[8] == '_');
@@ -319,10 +320,16 @@ static void enter_machine(struct scan *s, struct part name)
 		enter(s, runtime, rest, false);
 }
 
+static bool is_machine_slice(struct part t)
+{
+	return part_is(t, "machine.slice") ||
+		(skip_prefix(&t, "machine-") && skip_suffix(&t, ".slice"));
+}
+
 /* "machine-NAME.scope" in machine.slice or one below it, "systemd-nspawn@NAME.service". */
 static bool look_at_machine(struct scan *s, struct part t)
 {
-	struct part unit = t, slice = s->previous;
+	struct part unit = t;
 	char name[128];
 
 	if (skip_suffix(&unit, ".service") && skip_prefix(&unit, "systemd-nspawn@")) {
@@ -332,9 +339,7 @@ static bool look_at_machine(struct scan *s, struct part t)
 	unit = t;
 	if (!skip_suffix(&unit, ".scope") || !skip_prefix(&unit, "machine-"))
 		return false;
-	if (slice.n == 0 ? !s->is_outside
-			 : !part_is(slice, "machine.slice") &&
-				!(skip_prefix(&slice, "machine-") && skip_suffix(&slice, ".slice")))
+	if (!is_machine_slice(s->previous) && !(s->is_outside && s->previous.n == 0))
 		return false;
 	enter_machine(s, unescape(unit, name, sizeof(name)));
 	return true;
@@ -364,9 +369,10 @@ static void look_at_unit(struct scan *s, struct part t)
 	if (s->in_container)
 		return;
 	rest = t;
-	if ((skip_prefix(&rest, "user@") && skip_suffix(&rest, ".service")) ||
-		(skip_prefix(&rest, "user-") && skip_suffix(&rest, ".slice")))
-		s->found.is_user = s->found.is_user || span(rest, DIGITS) == rest.n;
+	if (((skip_prefix(&rest, "user@") && skip_suffix(&rest, ".service")) ||
+		    (skip_prefix(&rest, "user-") && skip_suffix(&rest, ".slice"))) &&
+		span(rest, DIGITS) == rest.n)
+		s->found.is_user = true;
 }
 
 static void look_at(struct scan *s, struct part t)
@@ -390,7 +396,7 @@ bool container_parse(const char *cgroup, struct container_name *ret)
 	struct part path = { cgroup, strlen(cgroup) };
 
 	skip_suffix(&path, " (deleted)");
-	if (path.n == 0 || *path.p != '/')
+	if (*path.p != '/')
 		return false;
 	for (size_t at = 1; at < path.n;) {
 		const char *p = path.p + at, *slash = memchr(p, '/', path.n - at);

@@ -12,7 +12,7 @@
  *
  * Not told from plain services, because their cgroups do not say it: conmon of a Quadlet unit
  * (NAME.service/runtime), virtual machines of Incus and LXD, containers whose ids somebody chose
- * (ctr, runc by hand), and steps of docker build (ids of 25 letters).
+ * (ctr, runc by hand), and steps of docker build (their ids are shorter).
  */
 #pragma once
 
@@ -29,9 +29,8 @@ enum container_runtime {
 	CONTAINER_LXC,        /* also of Incus, LXD, Proxmox and libvirt */
 	CONTAINER_NSPAWN,     /* or any other that systemd-machined was told of */
 	CONTAINER_QEMU,       /* a virtual machine of libvirt */
-	CONTAINER_KUBERNETES, /* a pod itself, or its container of a runtime that does not say its
-				 name */
-	CONTAINER_OCI, /* the id of a container below a parent of the administrator's choice */
+	CONTAINER_KUBERNETES, /* a pod, or a container in one that does not say its runtime */
+	CONTAINER_OCI,        /* an id below a parent of the administrator's choice */
 };
 
 enum container_qos {
@@ -55,8 +54,7 @@ struct container_name {
 	/* The innermost .service or .scope, "" if there is none or it does not fit. It may belong
 	 * to the systemd inside the container. */
 	char unit[128];
-	bool is_monitor; /* the runtime's own process (conmon, lxc monitor, nspawn), not the
-			    workload */
+	bool is_monitor; /* of the runtime (conmon, lxc monitor, nspawn), not the workload */
 	bool is_nested;  /* another container is around this one */
 	bool is_user;    /* in a slice of a user: rootless, made by that user's own manager */
 };
@@ -70,8 +68,8 @@ struct container_name {
  *
  * A monitor counts outside of all containers only: inside one it is a part of that one's workload,
  * and its name that one's claim. Ids that their runtime does not make (64 small hexadecimal digits,
- * for all but LXC and machines) name nothing, and components of odd bytes name nothing, but neither
- * hides what is around it. A path that the kernel does not print (relative, with "//", "." or a
+ * for all but LXC and machines) name nothing, and odd bytes are in no name, but neither hides what
+ * is around it. A path that the kernel does not print (relative, with "//", "." or a
  * ".." that is not in front) is in no container.
  */
 bool container_parse(const char *cgroup, struct container_name *ret);
