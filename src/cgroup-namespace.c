@@ -47,10 +47,10 @@ static int look_in(void *ctx, int dir_fd)
 	return path_below(s->mount_fd, dir_fd, s->path, sizeof(s->path)) ? 1 : -ENAMETOOLONG;
 }
 
-/* The path that /proc shows of ourselves. */
-static bool shown_path(char *ret, size_t size)
+/* The path that /proc shows of a process. */
+static bool shown_path(const char *file, char *ret, size_t size)
 {
-	FILE *f = fopen("/proc/self/cgroup", "re");
+	FILE *f = fopen(file, "re");
 	char line[PATH_MAX + 8];
 	bool found = false;
 
@@ -72,7 +72,11 @@ bool cgroup_namespace_root(const struct cgroup_mounts *m, char *ret, size_t size
 	size_t length, tail;
 
 	ret[0] = '\0';
-	if (m->v2_fd < 0 || !shown_path(shown, sizeof(shown)))
+	/* Process 1 is in no namespace below ours: only from inside one does it look to be above.
+	 */
+	if (m->v2_fd < 0 || !shown_path("/proc/1/cgroup", shown, sizeof(shown)) ||
+		strncmp(shown, "/..", 3) != 0 ||
+		!shown_path("/proc/self/cgroup", shown, sizeof(shown)))
 		return true;
 	if (cgroup_walk(m->v2_fd, "/", look_in, &s) != 1)
 		return false;

@@ -36,7 +36,8 @@ int cgroup_memory_bytes(const struct cgroup_mounts *m, const char *path, uint64_
  * Where the cgroup namespace we are in has its root, as seen from the cgroup2 mount: "" when that
  * is the mount's root or cannot be told. In a namespace of our own (a container with the host's
  * /sys/fs/cgroup mounted) /proc shows others' paths relative to it, "/../../system.slice/x". Reads
- * every cgroup.procs until it finds us: at start only. Returns false when it does not fit.
+ * every cgroup.procs until it finds us, if process 1 looks to be outside: at start only. Returns
+ * false when it does not fit.
  */
 bool cgroup_namespace_root(const struct cgroup_mounts *m, char *ret, size_t size);
 
