@@ -32,6 +32,46 @@ const char *cgroup_mounts_text(const struct cgroup_mounts *m);
 /* memory.current (v1: memory.usage_in_bytes) of a cgroup path as /proc/PID/cgroup shows it. */
 int cgroup_memory_bytes(const struct cgroup_mounts *m, const char *path, uint64_t *ret);
 
+/* What a cgroup holds and may hold, cgroups below it included. */
+struct cgroup_memory {
+	uint64_t limit_bytes; /* the lesser of memory.max and memory.high; UINT64_MAX: none */
+	uint64_t current_bytes;
+	uint64_t reclaimable_bytes; /* of current: page cache that is no shmem, reclaimable slab */
+	uint64_t anon_bytes, shmem_bytes;
+	uint64_t swap_limit_bytes, swap_bytes; /* limit UINT64_MAX: none of its own */
+	uint64_t oom_kills;                    /* by the kernel in it, as far as counted */
+};
+
+/*
+ * Fds on the files of one cgroup, for reading them again and again: v2, v1 (memory.limit_in_bytes,
+ * memory.memsw.*, memory.stat's total_ lines, memory.oom_control) or hybrid (memory from v1,
+ * pressure from the cgroup2 tree where the same path exists there). At most 12 fds.
+ */
+struct cgroup_handle;
+/* Allocates. 0, -ENOENT when there is no such cgroup, -EINVAL for ".." in path, or -errno. */
+int cgroup_handle_open(const struct cgroup_mounts *m, const char *path, struct cgroup_handle **ret);
+void cgroup_handle_close(struct cgroup_handle *h);
+/* No allocation. 0, -ENODEV when the cgroup is gone, -ENODATA where there is no memory controller
+ * for it, or another -errno. */
+int cgroup_handle_memory(const struct cgroup_handle *h, struct cgroup_memory *ret);
+/* The text of its memory.pressure, for psi_parse(). 0, -ENODEV gone, -ENOENT or -EOPNOTSUPP where
+ * there is none. */
+int cgroup_handle_pressure(const struct cgroup_handle *h, char *ret, size_t size);
+/* Whether a process is in it or below; false also when it is gone. */
+bool cgroup_handle_populated(const struct cgroup_handle *h);
+/* The text of memory.pressure of a cgroup that nobody holds a handle of. As above. */
+int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *ret, size_t size);
+
+/*
+ * The cgroup that dies as a whole when a process in path is to die of a shortage in domain ("/":
+ * the machine's): the highest from path up to domain with memory.oom.group=1, never the root
+ * (mm/memcontrol.c:mem_cgroup_get_oom_group). True: written to ret.
+ */
+bool cgroup_oom_group(const struct cgroup_mounts *m, const char *path, const char *domain,
+	char *ret, size_t size);
+/* Whether memory.min or memory.low of path, or of the unit it is in, covers all it holds. */
+bool cgroup_within_low(const struct cgroup_mounts *m, const char *path);
+
 /*
  * Where the cgroup namespace we are in has its root, as seen from the cgroup2 mount: "" when that
  * is the mount's root or cannot be told. In a namespace of our own (a container with the host's

@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define CONFIG_PATH       "/etc/oomfwd.conf" /* drop-ins: CONFIG_PATH ".d/" + *.conf, by name */
-#define CONFIG_RULES_MAX  64
-#define CONFIG_NAME_MAX   48
-#define CONFIG_LADDER_MAX 4
+#define CONFIG_PATH            "/etc/oomfwd.conf" /* drop-ins: CONFIG_PATH ".d/" + *.conf, by name */
+#define CONFIG_RULES_MAX       64
+#define CONFIG_NAME_MAX        48
+#define CONFIG_LADDER_MAX      4
+#define CONFIG_DOMAINS_MAX     16
+#define CONFIG_DOMAIN_PATH_MAX 256
 
 /* A level of memory: a share of the total, or bytes. "10%", "512M", "off". */
 struct config_amount {
@@ -56,6 +58,22 @@ struct rule {
 	enum cgroup_preference preference; /* of the cgroup; NONE: no condition */
 };
 
+/* Who dies with a victim inside a domain. */
+enum domain_kill {
+	DOMAIN_KILL_GROUP,   /* its whole cgroup where memory.oom.group is set, as in the kernel */
+	DOMAIN_KILL_PROCESS, /* it and those who share its mm, whatever memory.oom.group says */
+	DOMAIN_KILL_CGROUP,  /* the domain's cgroup as a whole */
+};
+
+/* [cgroup NAME]: each cgroup that path matches is a domain, watched by itself. */
+struct config_domain {
+	char name[CONFIG_NAME_MAX];
+	char path[CONFIG_DOMAIN_PATH_MAX]; /* a glob, component by component, from the root on */
+	struct config_amount memory; /* so little left below its memory.max or memory.high, or */
+	struct config_pressure pressure; /* so much stall, means a kill */
+	enum domain_kill kill;
+};
+
 /* What to do when no victim is left, in the order written. */
 enum ladder_step { LADDER_AVOIDED, LADDER_CGROUP, LADDER_KERNEL, LADDER_FINAL };
 enum final_action { FINAL_NONE, FINAL_REBOOT, FINAL_PANIC, FINAL_EXEC };
@@ -81,6 +99,8 @@ struct config {
 	uint32_t prefer_points; /* permille of total memory, as oom_score_adj counts */
 	struct rule rules[CONFIG_RULES_MAX];
 	uint32_t rule_count;
+	struct config_domain domains[CONFIG_DOMAINS_MAX];
+	uint32_t domain_count;
 };
 
 /* The built-in defaults: those the shipped etc/oomfwd.conf documents, without its rules. */
