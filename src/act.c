@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "act-cgroup.h"
 #include "actor.h"
 #include "clock.h"
 #include "survive.h"
@@ -12,7 +13,26 @@
 /* In a dry run nobody dies, so the same choice would be reported with every look. */
 #define DRY_RUN_HOLD_USEC (10 * USEC_PER_SEC)
 
-static void event_of_candidate(struct actor *a, const struct candidate *c, struct report_event *ret)
+static uint32_t count_outside(const struct actor *a, const struct mm_group *g)
+{
+	const uint32_t *members = sharedmm_members(a->sharedmm, g);
+	uint32_t outside = 0;
+
+	for (uint32_t i = 0; i < g->count; i++)
+		outside += !a->scope[members[i]];
+	return outside;
+}
+
+static void set_place(struct report_event *e, const struct domain_place *place)
+{
+	if (!place)
+		return;
+	copy_cut(e->domain, sizeof(e->domain), place->name);
+	copy_cut(e->domain_path, sizeof(e->domain_path), place->path);
+}
+
+static void event_of_candidate(struct actor *a, const struct candidate *c,
+	const struct domain_place *place, struct report_event *ret)
 {
 	const struct task *t = &a->snapshot.tasks[c->task];
 
@@ -33,16 +53,21 @@ static void event_of_candidate(struct actor *a, const struct candidate *c, struc
 	}
 	if (c->rule)
 		memcpy(ret->rule, c->rule->name, sizeof(ret->rule));
+	set_place(ret, place);
+	if (place)
+		ret->outside = count_outside(a, &c->group);
 	/* For the log only: nobody waits for it for long. */
 	if (monotonic_usec() < a->names_until_usec)
 		facts_cgroup(&a->facts, t, ret->cgroup, sizeof(ret->cgroup));
 }
 
-static void event_readings(
-	struct report_event *e, const struct engine *engine, const struct engine_input *in)
+static void event_readings(struct report_event *e, const struct act_context *c)
 {
-	e->level = engine->level;
-	e->cause = engine->cause;
+	const struct engine_input *in = c->in;
+
+	e->level = c->engine->level;
+	e->cause = c->engine->cause;
+	set_place(e, c->place);
 	e->total_bytes = in->mem->total_bytes;
 	e->available_after_bytes = in->mem->available_bytes;
 	e->swap_total_bytes = in->mem->swap_total_bytes;
@@ -51,7 +76,7 @@ static void event_readings(
 }
 
 /* The mm is pinned and therefore not chosen: said once as long as it is that mm. */
-static void say_pins(struct actor *a)
+static void say_pins(struct actor *a, const struct domain_place *place)
 {
 	for (uint32_t i = 0; i < a->choice->candidate_count; i++) {
 		const struct candidate *c = &a->choice->candidates[i];
@@ -64,7 +89,7 @@ static void say_pins(struct actor *a)
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &id);
 		hidden_add(a->pins_said, &id);
 		e.at_usec = monotonic_usec();
-		event_of_candidate(a, c, &e);
+		event_of_candidate(a, c, place, &e);
 		report_event(&e);
 	}
 }
@@ -83,8 +108,7 @@ static void release(struct actor *a, int slot)
 	kill_release(a->killer, slot);
 }
 
-/* Prepares the group of a candidate. Returns its slot, or -1: left out, for a reason reported. */
-static int prepare(struct actor *a, const struct candidate *c)
+int act_prepare(struct actor *a, const struct candidate *c, const struct domain_place *place)
 {
 	int slot = kill_prepare(a->killer, &a->snapshot, a->sharedmm, &c->group, c->yield_bytes);
 	struct report_event lost = { .kind = REPORT_LOST, .dry_run = a->dry_run };
@@ -95,13 +119,13 @@ static int prepare(struct actor *a, const struct candidate *c)
 		memset(info, 0, sizeof(*info));
 		info->used = true;
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &info->id);
-		event_of_candidate(a, c, &info->event);
+		event_of_candidate(a, c, place, &info->event);
 		info->event.dry_run = a->dry_run;
 		return slot;
 	}
 	if (slot == -ESRCH)
 		return -1;
-	event_of_candidate(a, c, &lost);
+	event_of_candidate(a, c, place, &lost);
 	lost.at_usec = monotonic_usec();
 	lost.error = slot;
 	report_event(&lost);
@@ -134,32 +158,25 @@ static void lose_slot(struct actor *a, int slot, int error)
 	release(a, slot);
 }
 
-struct signal_context {
-	const struct engine *engine;
-	const struct engine_input *in;
-	uint64_t detected_usec, faults;
-	uint64_t need_bytes;
-};
-
-static void say_signalled(struct actor *a, int slot, int sig, const struct kill_result *r,
-	const struct signal_context *c)
+static void say_signalled(struct actor *a, int slot, const struct action *action,
+	const struct kill_result *r, const struct act_context *c)
 {
 	struct report_event *e = &a->slots[slot].event;
 
 	e->kind = REPORT_SIGNALLED;
 	e->at_usec = r->last_usec;
-	e->sig = sig;
+	e->sig = action->sig;
 	e->newborn = r->newborn;
 	e->detect_usec = sub_or_zero_u64(r->last_usec, c->detected_usec);
 	e->major_faults = sub_or_zero_u64(survive_major_faults(), c->faults);
-	e->need_bytes = c->need_bytes;
-	event_readings(e, c->engine, c->in);
+	e->need_bytes = action->need.bytes;
+	event_readings(e, c);
 	e->available_before_bytes = c->in->mem->available_bytes;
 	report_event(e);
 }
 
 /* Nobody was chosen: said once an episode for each cause. */
-static void say_nobody(struct actor *a, const struct action *action, const struct signal_context *c)
+static void say_nobody(struct actor *a, const struct action *action, const struct act_context *c)
 {
 	struct report_event e = {
 		.kind = REPORT_NO_VICTIM,
@@ -169,16 +186,16 @@ static void say_nobody(struct actor *a, const struct action *action, const struc
 		.need_bytes = action->need.bytes,
 	};
 
-	if (a->choice->count > 0 || a->none_said[a->choice->result])
+	if (a->choice->count > 0 || c->said->none[a->choice->result])
 		return;
-	a->none_said[a->choice->result] = true;
-	event_readings(&e, c->engine, c->in);
+	c->said->none[a->choice->result] = true;
+	event_readings(&e, c);
 	report_event(&e);
 }
 
 /* Signals the slots and sorts out which of them are in flight now. */
 static void signal_slots(struct actor *a, const int *slots, uint32_t count,
-	const struct action *action, const struct signal_context *c, struct engine_outcome *ret)
+	const struct action *action, const struct act_context *c, struct engine_outcome *ret)
 {
 	int results[VICTIM_SET_MAX];
 	struct kill_result k;
@@ -194,7 +211,7 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 			lose_slot(a, slots[i], results[i]);
 			continue;
 		}
-		say_signalled(a, slots[i], action->sig, &k, c);
+		say_signalled(a, slots[i], action, &k, c);
 		if (a->dry_run) {
 			release(a, slots[i]);
 			continue;
@@ -208,11 +225,11 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 }
 
 static void carry_out_choose(struct actor *a, const struct action *action,
-	const struct signal_context *c, struct engine_outcome *ret)
+	const struct act_context *c, struct engine_outcome *ret)
 {
 	int slots[VICTIM_SET_MAX];
 	uint32_t count = 0;
-	int r = actor_look_around(a, action->need);
+	int r = actor_look_around(a, action->need, c->place);
 
 	if (r < 0) {
 		report_line(REPORT_ERROR,
@@ -225,20 +242,25 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 	ret->result = a->choice->result;
 	a->names_until_usec = monotonic_usec() + NAMES_USEC;
 	for (uint32_t i = 0; i < a->choice->count; i++) {
-		int slot = prepare(a, &a->choice->candidates[a->choice->chosen[i]]);
+		int slot = act_prepare(a, &a->choice->candidates[a->choice->chosen[i]], c->place);
 
 		if (slot >= 0)
 			slots[count++] = slot;
 	}
 	signal_slots(a, slots, count, action, c, ret);
-	say_pins(a);
+	/* Then whoever dies with them: the memory is most likely back already. */
+	count = act_cgroup_prepare(a, ret, action, c, slots);
+	signal_slots(a, slots, count, action, c, ret);
+	if (action->sig == SIGKILL)
+		act_cgroup_kill(a, ret->slots, ret->count, c);
+	say_pins(a, c->place);
 	say_nobody(a, action, c);
 }
 
 /* --- the other actions --- */
 
 static void carry_out_upgrade(
-	struct actor *a, const struct action *action, const struct signal_context *ctx)
+	struct actor *a, const struct action *action, const struct act_context *c)
 {
 	int results[ENGINE_VICTIMS_MAX];
 	struct kill_result k;
@@ -249,23 +271,24 @@ static void carry_out_upgrade(
 		/* What could not be signalled stays in flight: no progress makes it stuck, and that
 		 * hides it. */
 		if (results[i] == 0)
-			say_signalled(a, action->slots[i], SIGKILL, &k, ctx);
+			say_signalled(a, action->slots[i], action, &k, c);
 		else if (results[i] != -ESRCH)
 			say_lost(a, action->slots[i], results[i]);
 	}
+	act_cgroup_kill(a, action->slots, action->slot_count, c);
 }
 
-static void carry_out_freed(struct actor *a, const struct engine *engine,
-	const struct engine_input *in, const struct action *action)
+static void carry_out_freed(
+	struct actor *a, const struct act_context *c, const struct action *action)
 {
 	struct report_event *e = &a->slots[action->slot].event;
 	int handle;
 
 	e->kind = REPORT_FREED;
-	e->at_usec = in->now_usec;
+	e->at_usec = c->in->now_usec;
 	e->freed_bytes = action->freed_bytes;
 	e->latency_usec = action->latency_usec;
-	event_readings(e, engine, in);
+	event_readings(e, c);
 	report_event(e);
 	handle = kill_take_handle(a->killer, action->slot);
 	/* Reaped, but not exited (D state): nothing more is to be had from this mm. */
@@ -278,24 +301,24 @@ static void carry_out_freed(struct actor *a, const struct engine *engine,
 	release(a, action->slot);
 }
 
-static void carry_out_stuck(struct actor *a, const struct engine *engine,
-	const struct engine_input *in, const struct action *action)
+static void carry_out_stuck(
+	struct actor *a, const struct act_context *c, const struct action *action)
 {
 	struct slot_info *info = &a->slots[action->slot];
 
 	kill_explain(a->killer, action->slot, &info->event.blame);
 	info->event.kind = REPORT_STUCK;
-	info->event.latency_usec = sub_or_zero_u64(in->now_usec, info->event.at_usec);
-	info->event.at_usec = in->now_usec;
-	event_readings(&info->event, engine, in);
+	info->event.latency_usec = sub_or_zero_u64(c->in->now_usec, info->event.at_usec);
+	info->event.at_usec = c->in->now_usec;
+	event_readings(&info->event, c);
 	report_event(&info->event);
 	info->id.handle_fd = kill_take_handle(a->killer, action->slot);
 	actor_hide(a, &info->id);
 	release(a, action->slot);
 }
 
-static void carry_out_step(struct actor *a, const struct engine *engine,
-	const struct engine_input *in, const struct action *action, struct engine_outcome *ret)
+static void carry_out_step(struct actor *a, const struct act_context *c,
+	const struct action *action, struct engine_outcome *ret)
 {
 	struct report_event e = {
 		.kind = REPORT_STEP, .dry_run = a->dry_run, .step = action->step
@@ -305,48 +328,40 @@ static void carry_out_step(struct actor *a, const struct engine *engine,
 	/* Those who die of a step must not be taken for alive, nor newcomers for protected. */
 	if (snapshot_refresh(&a->snapshot) < 0)
 		a->snapshot.count = 0;
-	escalation_take(&a->escalation, action->step, a->config, &a->snapshot, &r);
+	escalation_take(&a->escalation, action->step, a->config, &a->snapshot,
+		c->place ? c->place->path : NULL, &r);
 	ret->acted = r.acted;
 	e.at_usec = monotonic_usec();
 	e.error = r.error;
 	e.expected_bytes = r.bytes;
 	e.members = r.processes > 0 ? (uint32_t)r.processes : 0;
 	memcpy(e.cgroup, r.what, sizeof(e.cgroup));
-	event_readings(&e, engine, in);
-	if (r.acted || !a->step_said[action->step])
+	event_readings(&e, c);
+	if (r.acted || !c->said->step[action->step])
 		report_event(&e);
-	a->step_said[action->step] = true;
+	c->said->step[action->step] = true;
 }
 
-static void say_episode(struct actor *a, enum report_kind kind, const struct engine *engine,
-	const struct engine_input *in)
+static void say_episode(struct actor *a, enum report_kind kind, const struct act_context *c)
 {
+	const struct engine *engine = c->engine;
+	const struct engine_input *in = c->in;
 	struct report_event e = { .kind = kind, .dry_run = a->dry_run, .at_usec = in->now_usec };
 
-	event_readings(&e, engine, in);
+	event_readings(&e, c);
 	e.available_before_bytes = engine->available_at_start_bytes;
 	e.freed_bytes = engine->freed_bytes;
 	e.victims = engine->victims;
 	e.latency_usec = sub_or_zero_u64(in->now_usec, engine->began_usec);
-	e.kernel_oom_kills = sub_or_zero_u64(in->mem->kernel_oom_kills, a->kernel_oom_kills);
+	e.kernel_oom_kills = sub_or_zero_u64(in->mem->kernel_oom_kills, c->said->kernel_oom_kills);
 	report_event(&e);
-	if (kind == REPORT_EPISODE_BEGAN) {
-		a->kernel_oom_kills = in->mem->kernel_oom_kills;
-		memset(a->none_said, 0, sizeof(a->none_said));
-		memset(a->step_said, 0, sizeof(a->step_said));
-	}
+	if (kind == REPORT_EPISODE_BEGAN)
+		*c->said = (struct act_said){ .kernel_oom_kills = in->mem->kernel_oom_kills };
 }
 
-void actor_carry_out(struct actor *a, const struct engine *engine, const struct engine_input *in,
-	const struct action *action, uint64_t detected_usec, uint64_t faults,
+void actor_carry_out(struct actor *a, const struct act_context *c, const struct action *action,
 	struct engine_outcome *ret)
 {
-	struct signal_context ctx = { .engine = engine,
-		.in = in,
-		.detected_usec = detected_usec,
-		.faults = faults,
-		.need_bytes = action->need.bytes };
-
 	ret->count = 0;
 	ret->hold_usec = 0;
 	ret->acted = false;
@@ -354,28 +369,28 @@ void actor_carry_out(struct actor *a, const struct engine *engine, const struct 
 	case ACTION_WAIT:
 		break;
 	case ACTION_CHOOSE:
-		carry_out_choose(a, action, &ctx, ret);
+		carry_out_choose(a, action, c, ret);
 		break;
 	case ACTION_UPGRADE:
-		carry_out_upgrade(a, action, &ctx);
+		carry_out_upgrade(a, action, c);
 		break;
 	case ACTION_FREED:
-		carry_out_freed(a, engine, in, action);
+		carry_out_freed(a, c, action);
 		break;
 	case ACTION_STUCK:
-		carry_out_stuck(a, engine, in, action);
+		carry_out_stuck(a, c, action);
 		break;
 	case ACTION_SPARE:
 		release(a, action->slot);
 		break;
 	case ACTION_STEP:
-		carry_out_step(a, engine, in, action, ret);
+		carry_out_step(a, c, action, ret);
 		break;
 	case ACTION_BEGAN:
-		say_episode(a, REPORT_EPISODE_BEGAN, engine, in);
+		say_episode(a, REPORT_EPISODE_BEGAN, c);
 		break;
 	case ACTION_RECOVERED:
-		say_episode(a, REPORT_RECOVERED, engine, in);
+		say_episode(a, REPORT_RECOVERED, c);
 		break;
 	}
 }

@@ -15,6 +15,30 @@
 
 struct actor;
 
+/* A cgroup that is short of memory by itself. */
+struct domain_place {
+	const char *name; /* of its [cgroup NAME] section, for the log */
+	const char *path; /* as in /proc/PID/cgroup */
+	enum domain_kill kill;
+};
+
+/* What was said in an episode, once for each cause. All zero to begin with. */
+struct act_said {
+	bool none[VICTIM_ALL_DYING + 1];
+	bool step[LADDER_FINAL + 1];
+	uint64_t kernel_oom_kills; /* the count when it began */
+};
+
+/* The look that an action is part of. */
+struct act_context {
+	const struct engine *engine;
+	const struct engine_input *in;
+	const struct domain_place *place; /* NULL: the machine */
+	struct act_said *said;
+	uint64_t detected_usec; /* when the look began */
+	uint64_t faults;        /* survive_major_faults() of then */
+};
+
 /*
  * Opens and allocates all that an episode needs: tables for twice the tasks there are now, threads,
  * fds. *ret_wake_fd is readable when a reaper has news (killer_new). 0 or -errno.
@@ -29,13 +53,13 @@ void actor_set_config(struct actor *a, const struct config *c);
 const char *actor_evidence(const struct actor *a);
 /* "v2", "v1", "hybrid", "none". */
 const char *actor_cgroups(const struct actor *a);
+/* Where the cgroup hierarchies are; the actor's. */
+const struct cgroup_mounts *actor_mounts(const struct actor *a);
 
-/* Looks at every group in flight; fills in->seen. Does not block. */
+/* Looks at every group in flight of the engine; fills in->seen. Does not block. */
 void actor_observe(struct actor *a, const struct engine *e, struct engine_input *in);
 
-/* detected_usec: when the look that led here began; faults: survive_major_faults() of then. */
-void actor_carry_out(struct actor *a, const struct engine *e, const struct engine_input *in,
-	const struct action *action, uint64_t detected_usec, uint64_t faults,
+void actor_carry_out(struct actor *a, const struct act_context *c, const struct action *action,
 	struct engine_outcome *ret);
 
 /* Runs the path short of the signal, so that every page of it has been touched. 0 or -errno. */
@@ -49,5 +73,7 @@ void actor_warn_of_rivals(const struct actor *a);
 /* Between episodes: makes room in the table when it is filling up. */
 void actor_calm(struct actor *a);
 
-/* Prints who would be chosen now, with the reasons of all candidates. 0 or -errno. */
-int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f);
+/* Prints who would be chosen now, with the reasons of all candidates; in a domain, if place is not
+ * NULL, whose figures m are then. 0 or -errno. */
+int actor_print_choice(struct actor *a, const struct config *c, const struct meminfo *m,
+	const struct domain_place *place, FILE *f);

@@ -46,12 +46,14 @@ static int allocate_tables(struct actor *a)
 	if (r < 0)
 		return r;
 	a->scratch = calloc(capacity, sizeof(*a->scratch));
+	a->scope = calloc(capacity, sizeof(*a->scope));
 	a->choice = calloc(1, sizeof(*a->choice));
 	a->hidden = calloc(1, sizeof(*a->hidden));
 	a->pins_said = calloc(1, sizeof(*a->pins_said));
 	a->in_flight = calloc(1, sizeof(*a->in_flight));
 	a->slots = calloc(KILL_SLOTS, sizeof(*a->slots));
-	return a->scratch && a->choice && a->hidden && a->pins_said && a->in_flight && a->slots
+	return a->scratch && a->scope && a->choice && a->hidden && a->pins_said && a->in_flight &&
+			a->slots
 		? 0
 		: -ENOMEM;
 }
@@ -135,6 +137,7 @@ void actor_free(struct actor *a)
 	free(a->pins_said);
 	free(a->hidden);
 	free(a->choice);
+	free(a->scope);
 	free(a->scratch);
 	free(a);
 }
@@ -159,30 +162,39 @@ const char *actor_cgroups(const struct actor *a)
 	return cgroup_mounts_text(a->mounts);
 }
 
+const struct cgroup_mounts *actor_mounts(const struct actor *a)
+{
+	return a->mounts;
+}
+
 void actor_calm(struct actor *a)
 {
+	_cleanup_(freep) struct victim_scratch *scratch = NULL;
+	_cleanup_(freep) uint8_t *scope = NULL;
 	uint32_t capacity = a->snapshot.capacity;
-	struct victim_scratch *scratch;
+	struct victim_scratch *old_scratch = a->scratch;
+	uint8_t *old_scope = a->scope;
 	struct sharedmm *sm;
 
 	if (a->snapshot.count + a->snapshot.dropped <= capacity / 2)
 		return;
 	while (capacity < 2 * (a->snapshot.count + a->snapshot.dropped))
 		capacity *= 2;
+	/* Without room the old table still serves: the smallest are left out. */
 	scratch = calloc(capacity, sizeof(*scratch));
-	if (!scratch || sharedmm_new(capacity, &sm) < 0) {
-		free(scratch);
-		return; /* the old table still serves: the smallest are left out */
-	}
+	scope = calloc(capacity, sizeof(*scope));
+	if (!scratch || !scope || sharedmm_new(capacity, &sm) < 0)
+		return;
 	if (snapshot_reserve(&a->snapshot, capacity) < 0) {
-		free(scratch);
 		sharedmm_free(sm);
 		return;
 	}
-	free(a->scratch);
 	sharedmm_free(a->sharedmm);
-	a->scratch = scratch;
 	a->sharedmm = sm;
+	a->scratch = scratch;
+	a->scope = scope;
+	scratch = old_scratch;
+	scope = old_scope;
 }
 
 /* An mm that is gone, or whose members all are or have another one now, need not be hidden. */
@@ -216,7 +228,27 @@ static void list_in_flight(struct actor *a)
 			(void)hidden_add(a->in_flight, &a->slots[i].id);
 }
 
-int actor_look_around(struct actor *a, struct victim_need need)
+static bool put_in_scope(void *ctx, pid_t pid)
+{
+	struct actor *a = ctx;
+	const struct task *t = snapshot_find(&a->snapshot, pid);
+
+	if (t)
+		a->scope[t - a->snapshot.tasks] = 1;
+	return true;
+}
+
+/* Who is in the domain now. A domain that cannot be read has nobody to choose. */
+static void set_scope(struct actor *a, const struct domain_place *place, struct victim_need *need)
+{
+	if (!place)
+		return;
+	memset(a->scope, 0, a->snapshot.count);
+	(void)cgroup_each_process(a->mounts, place->path, put_in_scope, a);
+	need->scope = a->scope;
+}
+
+int actor_look_around(struct actor *a, struct victim_need need, const struct domain_place *place)
 {
 	int r = snapshot_refresh(&a->snapshot);
 
@@ -228,6 +260,7 @@ int actor_look_around(struct actor *a, struct victim_need need)
 		return r;
 	list_in_flight(a);
 	need.in_flight = a->in_flight;
+	set_scope(a, place, &need);
 	victim_choose(&a->snapshot, a->sharedmm, a->config, a->hidden, &need, &a->fns, a->scratch,
 		a->choice);
 	return 0;
@@ -241,7 +274,7 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 		.alone_bytes = m->total_bytes / 2,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 	};
-	int r = actor_look_around(a, need);
+	int r = actor_look_around(a, need, NULL);
 
 	return r < 0 ? r : killer_rehearse(a->killer);
 }
@@ -277,35 +310,50 @@ void actor_warn_of_rivals(const struct actor *a)
 	}
 }
 
-int actor_print_choice(struct actor *a, const struct meminfo *m, FILE *f)
+/* The figures that are at the kill level already, or as they would be at it. */
+static struct meminfo at_level(const struct config *c, const struct meminfo *m)
 {
-	const struct config_level *l = &a->config->kill;
+	const struct config_level *l = &c->kill;
 	struct meminfo low = *m;
-	char available[32], total[32], level[32];
-	struct victim_need need;
-	int r;
 
-	/* With memory to spare nothing is needed: show what would happen at the kill level. */
 	if (l->memory.kind == AMOUNT_OFF)
-		l = &a->config->warn;
+		l = &c->warn;
+	/* Where only pressure counts, that is what it is about. */
+	if (l->memory.kind == AMOUNT_OFF)
+		return low;
 	low.available_bytes =
 		min_u64(m->available_bytes, config_amount_bytes(&l->memory, m->total_bytes));
 	low.swap_free_bytes =
 		min_u64(m->swap_free_bytes, config_amount_bytes(&l->swap, m->swap_total_bytes));
-	need = (struct victim_need){
-		.bytes = verdict_need_bytes(a->config, &low),
-		.alone_bytes = verdict_need_bytes(a->config, &low),
+	return low;
+}
+
+int actor_print_choice(struct actor *a, const struct config *c, const struct meminfo *m,
+	const struct domain_place *place, FILE *f)
+{
+	/* With memory to spare nothing is needed: show what would happen at the kill level. */
+	struct meminfo low = at_level(c, m);
+	bool pressure = c->kill.memory.kind == AMOUNT_OFF && c->warn.memory.kind == AMOUNT_OFF;
+	uint64_t bytes = pressure ? verdict_pressure_need_bytes(m) : verdict_need_bytes(c, &low);
+	char available[32], total[32], level[32];
+	struct victim_need need = {
+		.bytes = bytes,
+		.alone_bytes = bytes,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 		.shmem_bytes = m->shmem_bytes,
 		.explain = true,
 	};
-	r = actor_look_around(a, need);
+	int r = actor_look_around(a, need, place);
+
 	if (r < 0)
 		return r;
+	if (place)
+		fprintf(f, "In %s: ", place->path);
 	fprintf(f, "%s of %s available now. At the kill level (%s):\n",
 		report_bytes(m->available_bytes, available, sizeof(available)),
 		report_bytes(m->total_bytes, total, sizeof(total)),
-		report_bytes(low.available_bytes, level, sizeof(level)));
+		pressure ? "memory pressure"
+			 : report_bytes(low.available_bytes, level, sizeof(level)));
 	report_choice(f, &a->snapshot, a->sharedmm, a->choice, &need);
 	return 0;
 }

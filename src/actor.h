@@ -15,10 +15,13 @@
 #include "snapshot.h"
 #include "victim.h"
 
+#define CGROUP_PATH_SIZE 512
+
 /* What is remembered of a slot for the report, and to hide its mm. */
 struct slot_info {
 	bool used;
 	struct mm_id id;
+	char whole[CGROUP_PATH_SIZE]; /* the cgroup that dies with it; "": none */
 	struct report_event event; /* victim, comm, uid, cgroup, members, evidence, adj, expected */
 };
 
@@ -29,6 +32,7 @@ struct actor {
 	struct snapshot snapshot;
 	struct sharedmm *sharedmm;
 	struct victim_scratch *scratch;
+	uint8_t *scope; /* by index of the task: it is in the domain */
 	struct choice *choice;
 	struct hidden_list *hidden;
 	struct hidden_list *pins_said; /* pinned mms that were reported already */
@@ -40,13 +44,13 @@ struct actor {
 	struct killer *killer;
 	struct victim_fns fns;
 	struct escalation escalation;
-	struct slot_info *slots;              /* KILL_SLOTS */
-	bool none_said[VICTIM_ALL_DYING + 1]; /* once an episode */
-	bool step_said[LADDER_FINAL + 1];
-	uint64_t kernel_oom_kills;
+	struct slot_info *slots; /* KILL_SLOTS */
 };
 
-/* A fresh snapshot, its groups, and the choice for need in a->choice. 0 or -errno. */
-int actor_look_around(struct actor *a, struct victim_need need);
+/* A fresh snapshot, its groups, and the choice for need in a->choice, out of those in place if that
+ * is not NULL. 0 or -errno. */
+int actor_look_around(struct actor *a, struct victim_need need, const struct domain_place *place);
 /* Puts an mm on the hidden list, which takes its handle over. */
 void actor_hide(struct actor *a, const struct mm_id *id);
+/* Prepares the group of a candidate. Returns its slot, or -1: left out, for a reason reported. */
+int act_prepare(struct actor *a, const struct candidate *c, const struct domain_place *place);

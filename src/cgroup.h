@@ -59,6 +59,10 @@ int cgroup_handle_memory(const struct cgroup_handle *h, struct cgroup_memory *re
 int cgroup_handle_pressure(const struct cgroup_handle *h, char *ret, size_t size);
 /* Whether a process is in it or below; false also when it is gone. */
 bool cgroup_handle_populated(const struct cgroup_handle *h);
+/* The absolute name of a file of a cgroup in the cgroup2 tree, for who must open it by name. 0,
+ * -ENOENT where there is no such tree or cgroup, -EINVAL, -ENAMETOOLONG. */
+int cgroup_file_path(
+	const struct cgroup_mounts *m, const char *path, const char *name, char *ret, size_t size);
 /* The text of memory.pressure of a cgroup that nobody holds a handle of. As above. */
 int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *ret, size_t size);
 

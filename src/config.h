@@ -117,6 +117,11 @@ void config_free(struct config *c);
  */
 int config_load(const char *path, FILE *errors, struct config **ret);
 
+/* The first [cgroup] section whose path matches the cgroup or one above it; *ret_length is how much
+ * of cgroup that one is. NULL: none. Pure. */
+const struct config_domain *config_domain_of(
+	const struct config *c, const char *cgroup, size_t *ret_length);
+
 /* An amount of a total: AMOUNT_OFF gives 0. */
 uint64_t config_amount_bytes(const struct config_amount *a, uint64_t total_bytes);
 

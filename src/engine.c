@@ -19,8 +19,7 @@
 /* Growth seen right after a signal is that of the victims, which have not stopped yet. */
 #define GROWTH_BLIND_USEC (20 * USEC_PER_MSEC)
 /* Members of a group that share its mm die of SIGTERM together, or never. */
-#define PARTED_GRACE_USEC  (300 * USEC_PER_MSEC)
-#define PRESSURE_NEED_PART 64
+#define PARTED_GRACE_USEC (300 * USEC_PER_MSEC)
 /* A victim's rss must fall by this part of what is expected to count as progress. */
 #define PROGRESS_PART   64
 #define KILL_TIME_FIRST (200 * USEC_PER_MSEC)
@@ -195,8 +194,7 @@ static void absorb_seen(struct engine *e, const struct engine_input *in)
 	}
 }
 
-/* What the victims in flight still hold, and what was freed but does not show yet. */
-static uint64_t coming_bytes(const struct engine *e, const struct engine_input *in)
+uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in)
 {
 	uint64_t sum = 0;
 
@@ -310,10 +308,10 @@ static bool upgrade(const struct engine *e, const struct engine_input *in, struc
 static uint64_t open_need(
 	const struct engine *e, const struct engine_input *in, uint64_t *ret_deficit_bytes)
 {
-	uint64_t coming = coming_bytes(e, in), growth = 0;
-	/* Under pressure there is no figure to reach: one victim at a time until it subsides, but
-	 * one whose death can be felt. */
-	uint64_t deficit = max_u64(in->mem->total_bytes / PRESSURE_NEED_PART, 1);
+	uint64_t coming = add_sat_u64(engine_coming_bytes(e, in), in->coming_elsewhere_bytes);
+	uint64_t growth = 0;
+	/* Under pressure one victim at a time, until it subsides. */
+	uint64_t deficit = verdict_pressure_need_bytes(in->mem);
 
 	if (e->cause == CAUSE_MEMORY) {
 		deficit = verdict_need_bytes(e->config, in->mem);

@@ -63,6 +63,7 @@ struct engine_input {
 	bool pressure_warn, pressure_kill; /* psi_history_reaches, guard not yet applied */
 	uint64_t growth_bytes_per_sec;     /* measured after engine.growth_from_usec */
 	uint64_t fastest_bytes_per_sec;
+	uint64_t coming_elsewhere_bytes; /* on their way back from victims that are not ours */
 	bool stalling;       /* a PSI trigger fired within the last span of a pressure level */
 	uint32_t seen_count; /* observations of all slots in flight */
 	struct {
@@ -109,6 +110,9 @@ struct engine {
 
 void engine_init(struct engine *e, const struct config *c);
 void engine_set_config(struct engine *e, const struct config *c);
+
+/* What its victims in flight still hold, and what they gave back a moment ago and does not show. */
+uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in);
 
 /* One step. Call again with the outcome until the action's kind is ACTION_WAIT. */
 void engine_step(struct engine *e, const struct engine_input *in, struct action *ret);

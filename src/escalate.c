@@ -70,12 +70,12 @@ static bool check_process(void *ctx, pid_t pid)
 	return !c->forbidden;
 }
 
-static bool may_kill_cgroup(
-	const struct escalation *e, struct snapshot *s, const char *path, uint64_t until_usec)
+bool escalation_may_kill(
+	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec)
 {
 	struct cgroup_check c = { .e = e, .s = s, .until_usec = until_usec };
 
-	return cgroup_each_process(e->mounts, path, check_process, &c) == 0 && !c.forbidden;
+	return cgroup_each_process(e->mounts, cgroup, check_process, &c) == 0 && !c.forbidden;
 }
 
 static uint64_t task_bytes(const struct task *t)
@@ -99,6 +99,15 @@ static uint32_t next_largest(const struct snapshot *s, uint64_t limit_bytes, uin
 	return best;
 }
 
+static void kill_cgroup(struct escalation *e, struct escalation_result *ret)
+{
+	ret->processes = e->dry_run ? 0 : cgroup_kill(e->mounts, ret->what);
+	if (ret->processes < 0)
+		ret->error = ret->processes;
+	else
+		ret->acted = true;
+}
+
 /* Kills the cgroup with the most memory that holds nobody who is protected. */
 static void kill_largest_cgroup(
 	struct escalation *e, struct snapshot *s, struct escalation_result *ret)
@@ -119,28 +128,29 @@ static void kill_largest_cgroup(
 		if (path[0] == '\0' || strcmp(path, "/") == 0 ||
 			cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
 			continue;
-		if (bytes <= ret->bytes || !may_kill_cgroup(e, s, path, until_usec))
+		if (bytes <= ret->bytes || !escalation_may_kill(e, s, path, until_usec))
 			continue;
 		ret->bytes = bytes;
 		memcpy(ret->what, path, sizeof(path));
 	}
-	if (ret->bytes == 0) {
+	if (ret->bytes == 0)
 		ret->error = -ENOENT;
-		return;
-	}
-	ret->processes = e->dry_run ? 0 : cgroup_kill(e->mounts, ret->what);
-	if (ret->processes < 0)
-		ret->error = ret->processes;
 	else
-		ret->acted = true;
+		kill_cgroup(e, ret);
 }
 
-static void copy_cut(char *ret, size_t size, const char *text)
+/* Kills the cgroup that is short of memory, unless somebody in it is protected. */
+static void kill_domain(
+	struct escalation *e, struct snapshot *s, const char *path, struct escalation_result *ret)
 {
-	size_t n = strnlen(text, size - 1);
-
-	memcpy(ret, text, n);
-	ret[n] = '\0';
+	copy_cut(ret->what, sizeof(ret->what), path);
+	if (strcmp(ret->what, path) != 0)
+		ret->error = -ENAMETOOLONG;
+	else if (!escalation_may_kill(e, s, path, monotonic_usec() + CGROUP_CHECK_USEC))
+		ret->error = -ENOENT;
+	else
+		kill_cgroup(e, ret);
+	(void)cgroup_memory_bytes(e->mounts, path, &ret->bytes);
 }
 
 /* It inherits our -1000, which is ours alone. */
@@ -219,7 +229,7 @@ static int take_final(struct escalation *e, const struct config *c, struct escal
 }
 
 void escalation_take(struct escalation *e, enum ladder_step step, const struct config *c,
-	struct snapshot *s, struct escalation_result *ret)
+	struct snapshot *s, const char *domain, struct escalation_result *ret)
 {
 	*ret = (struct escalation_result){ 0 };
 	switch (step) {
@@ -227,7 +237,10 @@ void escalation_take(struct escalation *e, enum ladder_step step, const struct c
 		ret->acted = true;
 		return;
 	case LADDER_CGROUP:
-		kill_largest_cgroup(e, s, ret);
+		if (domain)
+			kill_domain(e, s, domain, ret);
+		else
+			kill_largest_cgroup(e, s, ret);
 		return;
 	case LADDER_KERNEL:
 		ret->error = e->dry_run ? 0 : sysrq(e, 'f');

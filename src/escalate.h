@@ -32,7 +32,13 @@ struct escalation_result {
 void escalation_open(struct escalation *e);
 void escalation_close(struct escalation *e);
 
-/* Takes the step; s is a snapshot of now. FINAL_REBOOT and FINAL_PANIC do not return when they
- * succeed. LADDER_AVOIDED needs nothing from here and counts as acted. */
+/* Whether nobody in the cgroup or below is protected, as far as can be seen until then. s is for
+ * its reader, and knows most of them. */
+bool escalation_may_kill(
+	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec);
+
+/* Takes the step; s is a snapshot of now. domain: the cgroup that is short of memory, NULL: the
+ * machine; LADDER_CGROUP is about that one then. FINAL_REBOOT and FINAL_PANIC do not return when
+ * they succeed. LADDER_AVOIDED needs nothing from here and counts as acted. */
 void escalation_take(struct escalation *e, enum ladder_step step, const struct config *c,
-	struct snapshot *s, struct escalation_result *ret);
+	struct snapshot *s, const char *domain, struct escalation_result *ret);

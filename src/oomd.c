@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * oomfwd: options, start-up and the event loop. Sources only wake the loop; look() senses, lets the
- * engine decide and carries its actions out, until it says to wait, and for how long.
+ * oomfwd: options, start-up and the event loop. Sources only wake the loop; look() has the machine
+ * and the domains watched, and sleeps as long as they say.
  */
 #include "act.h"
 #include "build-config.h"
 #include "clock.h"
 #include "config.h"
-#include "engine.h"
+#include "domain.h"
 #include "options.h"
 #include "psi.h"
 #include "report.h"
+#include "show.h"
 #include "survive.h"
 #include "util.h"
+#include "watch.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -21,8 +23,6 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
-/* More steps than all slots can need; then the loop gets its turn. */
-#define STEPS_MAX 512
 /* The alarm: stalls this short come before any level is reached. */
 #define ALARM_STALL_USEC  (70 * USEC_PER_MSEC)
 #define ALARM_WINDOW_USEC USEC_PER_SEC
@@ -38,88 +38,45 @@ struct daemon {
 	struct config *config;
 	struct sensor *sensor;
 	struct actor *actor;
-	struct engine engine;
-	struct engine_input input;
-	struct engine_outcome outcome;
-	struct action action;
-	struct meminfo mem;
-	struct psi_history history;
-	struct fill_rate fill;
+	struct watch watch; /* of the machine */
+	struct domains *domains;
 	sd_event *event;
 	sd_event_source *timer;
+	sd_event_source *domain_source[DOMAIN_SOURCES];
 	int wake_fd, alarm_fd;
-	uint64_t stalling_until_usec;
-	uint64_t growth_from_usec; /* growth is measured from here on */
-	uint64_t devices_usec;     /* when zram devices were looked for last */
-	uint64_t watchdog_usec;    /* ping at least so often; 0: no watchdog */
+	uint64_t devices_usec;  /* when zram devices were looked for last */
+	uint64_t watchdog_usec; /* ping at least so often; 0: no watchdog */
 	uint64_t pinged_usec;
 	bool sense_failed_said;
 	bool reload_pending; /* asked for in an episode: it reads files and allocates */
+	bool news_pending;   /* cgroups came or went in an episode */
 };
 
-/* --- sense, decide, act --- */
-
-static uint64_t longest_span_usec(const struct config *c)
-{
-	uint64_t warn = c->warn.pressure.set ? c->warn.pressure.span_usec : 0;
-	uint64_t kill = c->kill.pressure.set ? c->kill.pressure.span_usec : 0;
-
-	return max_u64(warn, kill);
-}
-
-/* Fills the input with the readings of now. 0 or -errno. */
-static int sense(struct daemon *d, bool observe)
-{
-	struct engine_input *in = &d->input;
-	uint64_t span = longest_span_usec(d->config);
-	struct pressure p;
-	int r = sensor_read(d->sensor, &d->mem);
-
-	if (r < 0)
-		return r;
-	in->now_usec = monotonic_usec();
-	in->mem = &d->mem;
-	if (d->growth_from_usec != d->engine.growth_from_usec &&
-		in->now_usec >= d->engine.growth_from_usec) {
-		d->growth_from_usec = d->engine.growth_from_usec;
-		fill_rate_restart(&d->fill);
-	}
-	fill_rate_add(&d->fill, in->now_usec,
-		add_sat_u64(d->mem.available_bytes, d->mem.swap_free_bytes));
-	in->fastest_bytes_per_sec = d->fill.fastest_bytes;
-	in->growth_bytes_per_sec = fill_rate_growth(&d->fill, in->now_usec);
-	if (span > 0 && sensor_read_pressure(d->sensor, &p) == 0)
-		psi_history_add(&d->history, in->now_usec, &p, span);
-	in->pressure_warn = d->config->warn.pressure.set &&
-		psi_history_reaches(&d->history, &d->config->warn.pressure, in->now_usec);
-	in->pressure_kill = d->config->kill.pressure.set &&
-		psi_history_reaches(&d->history, &d->config->kill.pressure, in->now_usec);
-	in->stalling = in->now_usec < d->stalling_until_usec;
-	in->seen_count = 0;
-	if (observe)
-		actor_observe(d->actor, &d->engine, in);
-	return 0;
-}
-
-/* Stalls from before a death say nothing about the time after it. */
-static void after_action(struct daemon *d)
-{
-	if (d->action.kind == ACTION_FREED)
-		d->history.count = 0;
-	if (d->action.kind == ACTION_RECOVERED) {
-		actor_calm(d->actor);
-	}
-}
-
-static void init_fill(struct daemon *d)
+static uint64_t fill_rate_bytes(const struct config *c)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t rate = d->config->fill_rate_bytes;
 
-	if (rate == 0)
-		rate = FILL_PER_CPU_BYTES * (uint64_t)(cpus > 0 ? cpus : 1);
-	fill_rate_init(&d->fill, rate);
+	return c->fill_rate_bytes > 0 ? c->fill_rate_bytes
+				      : FILL_PER_CPU_BYTES * (uint64_t)(cpus > 0 ? cpus : 1);
 }
+
+static int read_machine(void *ctx, struct meminfo *ret, struct pressure *ret_pressure,
+	bool want_pressure, bool *ret_has_pressure)
+{
+	struct daemon *d = ctx;
+	int r = sensor_read(d->sensor, ret);
+
+	*ret_has_pressure =
+		r == 0 && want_pressure && sensor_read_pressure(d->sensor, ret_pressure) == 0;
+	return r;
+}
+
+static bool is_busy(const struct daemon *d)
+{
+	return watch_is_busy(&d->watch) || domains_are_busy(d->domains);
+}
+
+/* --- configuration --- */
 
 /* Writes the lines that config_load collected, each as an entry of its own. */
 static void report_lines(enum report_level level, char *text)
@@ -148,9 +105,24 @@ static struct config *load_config(const char *path)
 	return r < 0 ? NULL : c;
 }
 
+static void open_domains(struct daemon *d);
+
+static void use_config(struct daemon *d, struct config *fresh)
+{
+	struct config *old = d->config;
+
+	domains_free(d->domains);
+	d->domains = NULL;
+	d->config = fresh;
+	actor_set_config(d->actor, fresh);
+	watch_set_config(&d->watch, fresh, fill_rate_bytes(fresh));
+	open_domains(d);
+	config_free(old);
+}
+
 static void reload(struct daemon *d)
 {
-	struct config *fresh, *old = d->config;
+	struct config *fresh;
 	char state[64];
 
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
@@ -162,28 +134,37 @@ static void reload(struct daemon *d)
 			"the new configuration is not used, the old one stays in force; correct "
 			"what is named above and reload again");
 	} else {
-		d->config = fresh;
-		actor_set_config(d->actor, fresh);
-		engine_set_config(&d->engine, fresh);
-		init_fill(d);
-		config_free(old);
-		if (actor_rehearse(d->actor, &d->mem) < 0)
+		use_config(d, fresh);
+		if (actor_rehearse(d->actor, &d->watch.mem) < 0)
 			report_line(REPORT_WARNING, "the rehearsal after the reload failed");
 		report_line(REPORT_NOTICE, "configuration reloaded, %u rules in force",
 			fresh->rule_count);
+		domains_say(d->domains);
 	}
 	survive_notify("READY=1");
 }
 
-static void keep_house(struct daemon *d, uint64_t now)
+/* --- look --- */
+
+/* What must not be done in an episode. */
+static void keep_house(struct daemon *d, uint64_t now, bool was_busy)
 {
-	if (!d->engine.in_episode && d->reload_pending) {
-		d->reload_pending = false;
-		reload(d);
-	}
-	if (!d->engine.in_episode && now - d->devices_usec >= DEVICES_EVERY_USEC) {
-		sensor_refresh_devices(d->sensor);
-		d->devices_usec = now;
+	if (!is_busy(d)) {
+		if (was_busy)
+			actor_calm(d->actor);
+		if (d->news_pending) {
+			d->news_pending = false;
+			domains_news(d->domains);
+			sd_event_source_set_enabled(d->domain_source[DOMAIN_NEWS], SD_EVENT_ON);
+		}
+		if (d->reload_pending) {
+			d->reload_pending = false;
+			reload(d);
+		}
+		if (now - d->devices_usec >= DEVICES_EVERY_USEC) {
+			sensor_refresh_devices(d->sensor);
+			d->devices_usec = now;
+		}
 	}
 	if (d->watchdog_usec > 0 && now - d->pinged_usec >= d->watchdog_usec / 4) {
 		survive_notify("WATCHDOG=1");
@@ -202,46 +183,35 @@ static void arm_timer(struct daemon *d, uint64_t until_usec)
 	sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
+/* Returns until when the machine as a whole can wait. */
+static uint64_t look_at_machine(struct daemon *d, uint64_t detected)
+{
+	uint64_t until;
+	int r = watch_look(&d->watch, d->actor, domains_coming_bytes(d->domains), detected, &until);
+
+	if (r < 0 && !d->sense_failed_said)
+		report_line(REPORT_ERROR,
+			"cannot read the memory figures in /proc: %s; trying again every second",
+			strerror(-r));
+	d->sense_failed_said = r < 0;
+	return r < 0 ? monotonic_usec() + SENSE_FAILED_USEC : until;
+}
+
 static void look(struct daemon *d)
 {
-	uint64_t detected = monotonic_usec(), faults = survive_major_faults();
-	uint64_t until = detected;
-	bool observe = true;
+	uint64_t detected = monotonic_usec(), until;
+	bool was_busy = is_busy(d), hold;
 
-	/* The outcome of the last action may yet have to be told, if sensing failed after it. */
-	for (int i = 0; i < STEPS_MAX; i++) {
-		int r = sense(d, observe);
-
-		if (r < 0) {
-			if (!d->sense_failed_said)
-				report_line(REPORT_ERROR,
-					"cannot read the memory figures in /proc: %s; trying again "
-					"every second",
-					strerror(-r));
-			d->sense_failed_said = true;
-			until = monotonic_usec() + SENSE_FAILED_USEC;
-			break;
-		}
-		d->sense_failed_said = false;
-		engine_step(&d->engine, &d->input, &d->action);
-		d->input.outcome = NULL;
-		if (d->action.kind == ACTION_WAIT) {
-			until = d->action.deadline_usec;
-			break;
-		}
-		actor_carry_out(
-			d->actor, &d->engine, &d->input, &d->action, detected, faults, &d->outcome);
-		d->input.outcome = &d->outcome;
-		/* What has been seen once a look need not be looked at for each that is done. */
-		observe = d->action.kind == ACTION_CHOOSE || d->action.kind == ACTION_UPGRADE ||
-			d->action.kind == ACTION_STEP;
-		after_action(d);
-	}
-	keep_house(d, monotonic_usec());
+	until = look_at_machine(d, detected);
+	/* The machine's victims may be a domain's: whether they suffice there shows when they are
+	 * gone. */
+	hold = d->watch.engine.victim_count > 0;
+	until = min_u64(until, domains_look(d->domains, d->actor, hold, detected));
+	keep_house(d, monotonic_usec(), was_busy);
 	arm_timer(d, until);
 	if (d->options.once && d->sense_failed_said)
 		sd_event_exit(d->event, -EIO);
-	else if (d->options.once && !d->engine.in_episode)
+	else if (d->options.once && !d->watch.engine.in_episode)
 		sd_event_exit(d->event, 0);
 }
 
@@ -272,9 +242,34 @@ static int on_alarm(sd_event_source *s, int fd, uint32_t revents, void *userdata
 		sd_event_source_set_enabled(s, SD_EVENT_OFF);
 		return 0;
 	}
-	d->stalling_until_usec =
-		monotonic_usec() + 2 * max_u64(longest_span_usec(d->config), ALARM_WINDOW_USEC);
+	watch_alarm(&d->watch, monotonic_usec());
 	look(d);
+	return 0;
+}
+
+static int on_domain(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct daemon *d = userdata;
+	uint32_t i = 0;
+
+	while (i < CONFIG_DOMAINS_MAX && d->domain_source[i] != s)
+		i++;
+	if (i < CONFIG_DOMAINS_MAX)
+		domains_alarm(d->domains, i, revents & EPOLLERR, monotonic_usec());
+	look(d);
+	return 0;
+}
+
+static int on_domain_news(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	/* The kernel keeps them until there is time to allocate. */
+	d->news_pending = is_busy(d);
+	if (d->news_pending)
+		sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	else
+		domains_news(d->domains);
 	return 0;
 }
 
@@ -289,7 +284,7 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void
 	struct daemon *d = userdata;
 
 	d->reload_pending = true;
-	if (d->engine.in_episode)
+	if (is_busy(d))
 		report_line(
 			REPORT_NOTICE, "asked to reload; that waits until memory has recovered");
 	look(d);
@@ -297,6 +292,32 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void
 }
 
 /* --- start --- */
+
+static void watch_domain_fd(void *ctx, uint32_t index, int fd)
+{
+	struct daemon *d = ctx;
+	bool news = index == DOMAIN_NEWS;
+
+	d->domain_source[index] = sd_event_source_disable_unref(d->domain_source[index]);
+	if (fd < 0)
+		return;
+	if (sd_event_add_io(d->event, &d->domain_source[index], fd, news ? EPOLLIN : EPOLLPRI,
+		    news ? on_domain_news : on_domain, d) < 0)
+		report_line(REPORT_WARNING, "cannot watch for the pressure of cgroups");
+}
+
+/* Without its domains the daemon still serves the machine. */
+static void open_domains(struct daemon *d)
+{
+	int r = domains_new(
+		d->config, actor_mounts(d->actor), &d->watch.mem, watch_domain_fd, d, &d->domains);
+
+	if (r < 0)
+		report_line(REPORT_ERROR,
+			"cannot watch the cgroups of the [cgroup] sections: %s; the machine as a "
+			"whole is watched",
+			strerror(-r));
+}
 
 static int open_alarm(struct daemon *d)
 {
@@ -355,27 +376,6 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void say_lacks(unsigned lack)
-{
-	if (lack & LACK_MLOCK)
-		report_line(REPORT_WARNING,
-			"cannot lock memory: %s; a kill may have to wait for the disk (needs "
-			"CAP_IPC_LOCK)",
-			strerror(errno));
-	if (lack & LACK_ADJ)
-		report_line(REPORT_WARNING,
-			"cannot set oom_score_adj to -1000: the kernel may choose oomfwd (needs "
-			"CAP_SYS_RESOURCE)");
-	if (lack & LACK_PRIORITY)
-		report_line(REPORT_WARNING,
-			"cannot raise the priority: a kill may have to wait for a CPU (needs "
-			"CAP_SYS_NICE)");
-	if (lack & LACK_FDS)
-		report_line(REPORT_WARNING,
-			"cannot raise the limit of open files: fewer victims in one go (needs "
-			"CAP_SYS_RESOURCE)");
-}
-
 static void say_started(const struct daemon *d)
 {
 	char total[32], available[32];
@@ -384,8 +384,8 @@ static void say_started(const struct daemon *d)
 	report_line(REPORT_NOTICE,
 		"oomfwd %s%s: %s of %s available, %u rules, shared mms by %s, cgroups %s, %s",
 		OOMFWD_VERSION, d->options.dry_run ? " (dry run: nobody is signalled)" : "",
-		report_bytes(d->mem.available_bytes, available, sizeof(available)),
-		report_bytes(d->mem.total_bytes, total, sizeof(total)), d->config->rule_count,
+		report_bytes(d->watch.mem.available_bytes, available, sizeof(available)),
+		report_bytes(d->watch.mem.total_bytes, total, sizeof(total)), d->config->rule_count,
 		actor_evidence(d->actor), actor_cgroups(d->actor),
 		d->alarm_fd >= 0 ? "pressure trigger armed" : "no pressure trigger");
 }
@@ -410,16 +410,15 @@ static int daemon_start(struct daemon *d)
 	d->config = load_config(d->options.config_path);
 	if (!d->config)
 		return -EINVAL;
-	init_fill(d);
-	engine_init(&d->engine, d->config);
+	watch_init(&d->watch, d->config, NULL, fill_rate_bytes(d->config), read_machine, d);
 	r = sensor_new(&d->sensor);
 	if (r < 0)
 		return fail("cannot open the memory figures in /proc", r);
-	r = sensor_read(d->sensor, &d->mem);
+	r = sensor_read(d->sensor, &d->watch.mem);
 	if (r < 0)
 		return fail("cannot read the memory figures in /proc", r);
 	if (!just_a_table(d))
-		say_lacks(survive_raise());
+		show_lacks(survive_raise());
 	r = actor_new(d->config, d->options.dry_run, &d->actor, &d->wake_fd);
 	if (r == -EXDEV) {
 		report_line(REPORT_ERROR,
@@ -433,10 +432,12 @@ static int daemon_start(struct daemon *d)
 	if (r < 0)
 		return fail("cannot set up the event loop", r);
 	if (!just_a_table(d))
-		say_lacks(survive_lock());
-	r = actor_rehearse(d->actor, &d->mem);
+		show_lacks(survive_lock());
+	r = actor_rehearse(d->actor, &d->watch.mem);
 	if (r < 0)
 		return fail("the rehearsal of a kill failed", r);
+	if (!d->options.once)
+		open_domains(d);
 	if (sd_watchdog_enabled(0, &interval) > 0)
 		d->watchdog_usec = interval;
 	d->pinged_usec = d->devices_usec = monotonic_usec();
@@ -446,6 +447,7 @@ static int daemon_start(struct daemon *d)
 static void daemon_stop(struct daemon *d)
 {
 	fd_closep(&d->alarm_fd);
+	domains_free(d->domains);
 	sd_event_source_unref(d->timer);
 	sd_event_unref(d->event);
 	actor_free(d->actor);
@@ -458,11 +460,12 @@ static int run(struct daemon *d)
 	int r = daemon_start(d);
 
 	if (r == 0 && just_a_table(d)) {
-		r = actor_print_choice(d->actor, &d->mem, stdout);
+		r = show_choice(d->actor, d->config, &d->watch.mem, d->options.domain_path);
 		if (r < 0)
-			fail("cannot read the processes in /proc", r);
+			fail("cannot say who would be chosen", r);
 	} else if (r == 0) {
 		say_started(d);
+		domains_say(d->domains);
 		actor_warn_of_namespace(d->actor);
 		actor_warn_of_rivals(d->actor);
 		survive_notify("READY=1");

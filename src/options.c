@@ -22,6 +22,8 @@ static void usage(FILE *f)
 	      "      --once          look once, see an episode to its end if there is one, then "
 	      "exit;\n"
 	      "                      with --dry-run: print who would be chosen now, and why\n"
+	      "      --domain PATH   with --once --dry-run: who would be chosen in this cgroup "
+	      "alone\n"
 	      "  -v, --verbose       say more\n"
 	      "  -V, --version       print the version\n"
 	      "  -h, --help          print this\n"
@@ -33,12 +35,13 @@ static void usage(FILE *f)
 
 int options_parse(int argc, char **argv, struct options *ret)
 {
-	enum { OPT_CHECK = 256, OPT_ONCE };
+	enum { OPT_CHECK = 256, OPT_ONCE, OPT_DOMAIN };
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check-config", no_argument, NULL, OPT_CHECK },
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "domain", required_argument, NULL, OPT_DOMAIN },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -60,6 +63,9 @@ int options_parse(int argc, char **argv, struct options *ret)
 		case OPT_ONCE:
 			ret->once = true;
 			break;
+		case OPT_DOMAIN:
+			ret->domain_path = optarg;
+			break;
 		case 'v':
 			ret->verbose = true;
 			break;
@@ -77,6 +83,10 @@ int options_parse(int argc, char **argv, struct options *ret)
 	if (optind < argc) {
 		fprintf(stderr, "oomfwd: unexpected argument '%s'\nTry 'oomfwd --help'.\n",
 			argv[optind]);
+		return 2;
+	}
+	if (ret->domain_path && !(ret->once && ret->dry_run)) {
+		fputs("oomfwd: --domain shows what would be done; add --once --dry-run\n", stderr);
 		return 2;
 	}
 	return -1;

@@ -8,6 +8,7 @@
 
 struct options {
 	const char *config_path; /* NULL: the default */
+	const char *domain_path; /* NULL: the machine */
 	bool dry_run, once, verbose, check_config;
 };
 

@@ -41,23 +41,58 @@ static void add_available_change(struct text *t, const struct report_event *e)
 	text_percent(t, e->available_after_bytes, e->total_bytes);
 }
 
+/* A container by the name that its tool lists it by, anything else by its cgroup. */
+static void add_cgroup(struct text *t, const char *cgroup)
+{
+	struct container_name c;
+	char name[CONTAINER_TEXT_SIZE];
+
+	if (container_parse(cgroup, &c)) {
+		container_format(&c, name, sizeof(name));
+		text_add(t, "%s", name);
+	} else {
+		text_escaped(t, cgroup);
+	}
+}
+
+static void add_place(struct text *t, const char *cgroup)
+{
+	if (!cgroup[0])
+		return;
+	text_add(t, " in ");
+	add_cgroup(t, cgroup);
+}
+
+/* Before what is about a domain. */
+static void add_domain(struct text *t, const struct report_event *e)
+{
+	if (!e->domain_path[0])
+		return;
+	add_cgroup(t, e->domain_path);
+	text_add(t, " [cgroup ");
+	text_escaped(t, e->domain);
+	text_add(t, "]: ");
+}
+
 static void add_level(struct text *t, const struct report_event *e)
 {
 	const char *level = e->level == LEVEL_KILL ? "kill" : "warn";
+	const char *where = e->domain_path[0] ? "its " : "";
 
 	switch (e->cause) {
 	case CAUSE_PRESSURE:
-		text_add(t, "memory pressure has reached the %s level", level);
+		text_add(t, "%smemory pressure has reached the %s level", where, level);
 		return;
 	case CAUSE_NONE:
 	case CAUSE_MEMORY:
-		text_add(t, "memory is at the %s level", level);
+		text_add(t, "%smemory is at the %s level", where, level);
 		return;
 	}
 }
 
 static void say_began(struct text *t, const struct report_event *e)
 {
+	add_domain(t, e);
 	add_level(t, e);
 	text_add(t, ": ");
 	add_available(t, e, e->available_after_bytes);
@@ -99,23 +134,6 @@ static const char *signal_name(int sig)
 	return name ? name : "?";
 }
 
-/* A container by the name that its tool lists it by, anything else by its cgroup. */
-static void add_place(struct text *t, const char *cgroup)
-{
-	struct container_name c;
-	char name[CONTAINER_TEXT_SIZE];
-
-	if (!cgroup[0])
-		return;
-	text_add(t, " in ");
-	if (container_parse(cgroup, &c)) {
-		container_format(&c, name, sizeof(name));
-		text_add(t, "%s", name);
-	} else {
-		text_escaped(t, cgroup);
-	}
-}
-
 static void say_signalled(struct text *t, const struct report_event *e)
 {
 	text_add(t, "%s SIG%s to ", e->dry_run ? "would have sent" : "sent", signal_name(e->sig));
@@ -141,7 +159,10 @@ static void say_signalled(struct text *t, const struct report_event *e)
 	add_evidence(t, e);
 	if (e->newborn > 0)
 		text_add(t, ", %u born meanwhile", e->newborn);
+	if (e->outside > 0)
+		text_add(t, ", %u of them in another cgroup", e->outside);
 	text_add(t, "; ");
+	add_domain(t, e);
 	add_level(t, e);
 	text_add(t, ", ");
 	add_available(t, e, e->available_before_bytes);
@@ -246,6 +267,7 @@ static void say_lost(struct text *t, const struct report_event *e)
 
 static void say_no_victim(struct text *t, const struct report_event *e)
 {
+	add_domain(t, e);
 	switch (e->result) {
 	case VICTIM_CHOSEN:
 	case VICTIM_PARTIAL:
@@ -295,6 +317,7 @@ static const char *step_done(enum ladder_step step)
 
 static void say_step(struct text *t, const struct report_event *e)
 {
+	add_domain(t, e);
 	if (e->error < 0) {
 		text_add(t, "no victim is left, and step \"%s\" %s", config_ladder_name(e->step),
 			e->error == -ENOENT ? "has nothing to do here" : "failed: ");
@@ -320,6 +343,7 @@ static void say_step(struct text *t, const struct report_event *e)
 
 static void say_recovered(struct text *t, const struct report_event *e)
 {
+	add_domain(t, e);
 	text_add(t, "memory has recovered after ");
 	text_usec(t, e->latency_usec);
 	if (e->victims > 0) {
@@ -332,6 +356,28 @@ static void say_recovered(struct text *t, const struct report_event *e)
 	add_available_change(t, e);
 }
 
+static void say_whole(struct text *t, const struct report_event *e)
+{
+	const char *why = e->kill == DOMAIN_KILL_CGROUP ? "kill = cgroup is set for it"
+							: "its memory.oom.group is set";
+
+	if (e->error < 0) {
+		text_add(t, "not all of ");
+		add_cgroup(t, e->cgroup);
+		text_add(t, " is killed, though %s: ", why);
+		if (e->error == -EBUSY)
+			text_add(t, "it holds a protected process; the others were signalled");
+		else
+			text_error(t, e->error);
+		return;
+	}
+	text_add(t, "%s all of ", e->dry_run ? "would have killed" : "killed");
+	add_cgroup(t, e->cgroup);
+	if (e->members > 0)
+		text_add(t, ", %u process%s,", e->members, e->members > 1 ? "es" : "");
+	text_add(t, " with its victim: %s", why);
+}
+
 static void say_kernel_oom(struct text *t, const struct report_event *e)
 {
 	text_add(t,
@@ -341,9 +387,11 @@ static void say_kernel_oom(struct text *t, const struct report_event *e)
 		CONFIG_PATH);
 }
 
-enum report_level report_level_of(enum report_kind kind)
+enum report_level report_level_of(const struct report_event *e)
 {
-	switch (kind) {
+	if (e->along)
+		return REPORT_DEBUG;
+	switch (e->kind) {
 	case REPORT_FREED:
 	case REPORT_RECOVERED:
 	case REPORT_HIDDEN_PIN:
@@ -353,6 +401,7 @@ enum report_level report_level_of(enum report_kind kind)
 	case REPORT_STUCK:
 	case REPORT_LOST:
 	case REPORT_STEP:
+	case REPORT_WHOLE:
 		return REPORT_WARNING;
 	case REPORT_NO_VICTIM:
 	case REPORT_KERNEL_OOM:
@@ -387,6 +436,8 @@ void report_format(const struct report_event *e, char *ret, size_t size)
 		return say_step(&t, e);
 	case REPORT_RECOVERED:
 		return say_recovered(&t, e);
+	case REPORT_WHOLE:
+		return say_whole(&t, e);
 	case REPORT_KERNEL_OOM:
 		return say_kernel_oom(&t, e);
 	}

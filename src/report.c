@@ -86,6 +86,8 @@ static const char *message_id(enum report_kind kind)
 		return "15fef54042d84fdd8f5be1418e74ba50";
 	case REPORT_RECOVERED:
 		return "246e8e0659e947cc837aa698921e1a84";
+	case REPORT_WHOLE:
+		return "869eec5591d1435a921c73233e691e01";
 	case REPORT_KERNEL_OOM:
 		return "1ce614dea53d4702aed80af62c4dd671";
 	}
@@ -113,6 +115,8 @@ static const char *kind_name(enum report_kind kind)
 		return "step";
 	case REPORT_RECOVERED:
 		return "recovered";
+	case REPORT_WHOLE:
+		return "whole-cgroup";
 	case REPORT_KERNEL_OOM:
 		return "kernel-oom";
 	}
@@ -222,7 +226,9 @@ static void add_event_fields(struct output *o, const struct report_event *e)
 	}
 	add_text(o, "VICTIM_COMM", e->comm, sizeof(e->comm));
 	add_text(o, "CGROUP", e->cgroup, sizeof(e->cgroup));
-	add_container(o, e->cgroup);
+	add_text(o, "DOMAIN", e->domain, sizeof(e->domain));
+	add_text(o, "DOMAIN_CGROUP", e->domain_path, sizeof(e->domain_path));
+	add_container(o, e->cgroup[0] ? e->cgroup : e->domain_path);
 	add_text(o, "RULE", e->rule, sizeof(e->rule));
 	add_number(o, "MEMBERS", e->members);
 	add_number(o, "SIGNAL", (uint64_t)e->sig);
@@ -439,7 +445,7 @@ void report_line(enum report_level level, const char *format, ...)
 
 void report_event(const struct report_event *event)
 {
-	struct entry *e = begin_entry(report_level_of(event->kind));
+	struct entry *e = begin_entry(report_level_of(event));
 
 	if (!e)
 		return;

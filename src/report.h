@@ -48,7 +48,9 @@ enum report_kind {
 	/* Ladder step taken. error: 0, -ENOENT nothing for it to do here, or why it failed; cgroup
 	 * (or the program run), members and expected: what it hit. */
 	REPORT_STEP,
-	REPORT_RECOVERED,  /* victims, freed, latency: the episode; available before and after */
+	REPORT_RECOVERED, /* victims, freed, latency: the episode; available before and after */
+	/* A whole cgroup dies with a victim: cgroup, members; error: why it does not. */
+	REPORT_WHOLE,
 	REPORT_KERNEL_OOM, /* the kernel's own OOM killer ran: kernel_oom_kills times */
 };
 
@@ -65,6 +67,9 @@ struct report_event {
 	int error; /* negative errno */
 	uint32_t members;
 	uint32_t newborn;
+	uint32_t outside; /* members that are not in the domain */
+	bool along;       /* it dies with another: worth a line for the curious only */
+	enum domain_kill kill;
 	enum mm_evidence evidence;
 	enum mm_pin pin;
 	pid_t pin_pid;
@@ -84,6 +89,8 @@ struct report_event {
 	uint32_t victims;
 	uint64_t kernel_oom_kills; /* new ones */
 	char rule[CONFIG_NAME_MAX];
+	char domain[CONFIG_NAME_MAX]; /* the [cgroup] section, and the cgroup, that is short; "" */
+	char domain_path[256];        /* and "": the machine */
 };
 
 /* Copies the event into the ring: no formatting, no allocation, no wait. Drops it when full; the
@@ -102,7 +109,7 @@ char *report_bytes(uint64_t bytes, char *ret, size_t size);
 /* "84 ms", "1.2 s". Returns ret. */
 char *report_usec(uint64_t usec, char *ret, size_t size);
 /* The human line of an event, one sentence, and how important it is. For the logger and tests. */
-enum report_level report_level_of(enum report_kind kind);
+enum report_level report_level_of(const struct report_event *e);
 void report_format(const struct report_event *e, char *ret, size_t size);
 
 /* --dry-run: the table of candidates with their reasons, to f. */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define _cleanup_(f)   __attribute__((cleanup(f)))
@@ -43,6 +44,15 @@ static inline void fclosep(FILE **f)
 static inline void freep(void *p)
 {
 	free(*(void **)p);
+}
+
+/* A string of which as much is copied as there is room for. */
+static inline void copy_cut(char *ret, size_t size, const char *text)
+{
+	size_t n = strnlen(text, size - 1);
+
+	memcpy(ret, text, n);
+	ret[n] = '\0';
 }
 
 /* Hands the fd over to the caller: the variable no longer owns it. */

@@ -5,7 +5,8 @@
 
 #include <signal.h>
 
-#define HELD_USEC (100 * USEC_PER_MSEC)
+#define HELD_USEC          (100 * USEC_PER_MSEC)
+#define PRESSURE_NEED_PART 64
 
 static bool memory_low(const struct config_level *l, const struct meminfo *m)
 {
@@ -63,6 +64,11 @@ uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m)
 			need = min_u64(need, swap);
 	}
 	return max_u64(need, 1);
+}
+
+uint64_t verdict_pressure_need_bytes(const struct meminfo *m)
+{
+	return max_u64(m->total_bytes / PRESSURE_NEED_PART, 1);
 }
 
 /* The mm itself is the first witness: see docs/DESIGN.md, "Verdict". */

@@ -46,6 +46,10 @@ enum engine_level verdict_level(const struct config *c, const struct meminfo *m,
 /* What is missing to leave the warn level with an eighth to spare; at least 1. */
 uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m);
 
+/* What the death of a victim should bring back under pressure, where there is no figure to reach:
+ * as much as can be felt. */
+uint64_t verdict_pressure_need_bytes(const struct meminfo *m);
+
 /* How long no level can be reached, from the distance to the nearer one and the fastest fill. */
 uint64_t verdict_calm_usec(
 	const struct config *c, const struct meminfo *m, uint64_t fastest_bytes_per_sec);

@@ -99,6 +99,11 @@ static struct victim_scratch heap_pop(struct chooser *ch)
 
 /* --- what may come back --- */
 
+bool victim_in_scope(const struct chooser *ch, uint32_t task)
+{
+	return !ch->need->scope || ch->need->scope[task];
+}
+
 bool victim_in_brood(const struct chooser *ch, const struct task *t)
 {
 	const struct brood *b = &ch->brood;
@@ -308,7 +313,8 @@ void victim_rank_begin(struct chooser *ch)
 	ch->ahead_bytes = 0;
 	ch->mark = sharedmm_new_mark(ch->sm);
 	for (uint32_t i = 0; i < ch->s->count; i++)
-		if (!(ch->s->tasks[i].flags & (TASK_KTHREAD | TASK_NO_MM)))
+		if (!(ch->s->tasks[i].flags & (TASK_KTHREAD | TASK_NO_MM)) &&
+			victim_in_scope(ch, i))
 			push_bound(ch, i);
 }
 

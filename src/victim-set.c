@@ -179,6 +179,8 @@ static bool files_hold_it(const struct chooser *ch)
 	for (uint32_t i = 0; i < ch->s->count; i++) {
 		const struct task *t = &ch->s->tasks[i];
 
+		if (!victim_in_scope(ch, i))
+			continue;
 		mapped = add_sat_u64(mapped, t->mem.shmem_bytes);
 		if (t->oom_score_adj != -1000)
 			processes = add_sat_u64(

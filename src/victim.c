@@ -113,7 +113,7 @@ static bool is_family(const struct chooser *ch, const uint32_t *tasks, uint32_t 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct task *t = &ch->s->tasks[tasks[i]];
 
-		if (t->id.start_ticks < since_ticks)
+		if (t->id.start_ticks < since_ticks || !victim_in_scope(ch, tasks[i]))
 			continue;
 		if ((t->flags & TASK_MARKS_HIDDEN) || (young > 0 && t->uid != ret->uid))
 			return false;
@@ -135,14 +135,17 @@ static uint64_t sum_of_family(struct chooser *ch, uint32_t class, uint64_t since
 	for (uint32_t i = 0; i < count;) {
 		const struct mm_group *g;
 		const struct task *t;
+		bool in_scope;
 
 		/* Settling may put others at this place: only the second answer is about it. */
 		sharedmm_group_of(ch->sm, tasks[i], ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);
 		t = &ch->s->tasks[tasks[i]];
+		in_scope = victim_in_scope(ch, tasks[i]);
 		g = sharedmm_group_of(
 			ch->sm, tasks[i], ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);
 		i += g->count;
-		if (t->id.start_ticks < since_ticks || victim_plain_reason(ch, g) != REASON_CHOSEN)
+		if (t->id.start_ticks < since_ticks || !in_scope ||
+			victim_plain_reason(ch, g) != REASON_CHOSEN)
 			continue;
 		sum = add_sat_u64(sum, sharedmm_yield_bytes(g, 0));
 		groups++;
@@ -201,4 +204,29 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	if (need->explain)
 		note_rest(&ch);
 	victim_set_conclude(&ch);
+}
+
+enum victim_reason victim_consider(const struct snapshot *s, struct sharedmm *sm,
+	const struct config *c, const struct hidden_list *hidden, const struct victim_need *need,
+	const struct victim_fns *fns, uint32_t task, struct candidate *ret)
+{
+	struct chooser ch = {
+		.world = { .s = s, .sm = sm, .config = c, .fns = fns },
+		.s = s,
+		.sm = sm,
+		.config = c,
+		.hidden = hidden,
+		.need = need,
+		.fns = fns,
+	};
+	const struct mm_group *g = sharedmm_group_of(sm, task, fns->cmp, fns->ctx, fns->evidence);
+
+	*ret = (struct candidate){ .task = task, .reason = REASON_NO_YIELD };
+	if (!g)
+		return ret->reason;
+	ret->group = *g;
+	ret->shmem_bytes = sharedmm_shmem_alone_bytes(sm, g);
+	ret->yield_bytes = sharedmm_yield_bytes(g, ret->shmem_bytes);
+	ret->reason = reason_of(&ch, ret);
+	return ret->reason;
 }

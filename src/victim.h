@@ -103,6 +103,8 @@ struct victim_need {
 	uint64_t shmem_bytes; /* of the machine, tmpfs files included (meminfo's Shmem); 0: unknown
 			       */
 	bool avoided_eligible;
+	const uint8_t *scope; /* by index of the task: 0 is out of reach. Who shares the mm of one
+				 in reach dies with it, wherever it is. NULL: all are in reach */
 	const struct hidden_list *in_flight; /* mms signalled already, DYING here; NULL: none */
 	bool explain; /* list VICTIM_REPORT_MAX that were not chosen too: slower */
 };
@@ -157,6 +159,14 @@ struct victim_scratch {
 void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct config *c,
 	const struct hidden_list *hidden, const struct victim_need *need,
 	const struct victim_fns *fns, struct victim_scratch *scratch, struct choice *ret);
+
+/*
+ * The group of one task by the same rules, for who is to die along with a victim: fills *ret and
+ * returns its reason. REASON_CHOSEN: it may die; so may one of REASON_NO_YIELD, for nothing.
+ */
+enum victim_reason victim_consider(const struct snapshot *s, struct sharedmm *sm,
+	const struct config *c, const struct hidden_list *hidden, const struct victim_need *need,
+	const struct victim_fns *fns, uint32_t task, struct candidate *ret);
 
 /* Whether all conditions that r sets hold for the task; a rule without any matches nobody. */
 bool victim_rule_matches(const struct rule *r, const struct task *t, const struct task_detail *d);

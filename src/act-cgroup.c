@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "act-cgroup.h"
+
+#include "clock.h"
+#include "util.h"
+
+#include <string.h>
+
+/* Finding out who dies with the victims takes so long at the most, and whether nobody in a cgroup
+ * is protected this long. */
+#define LOOK_USEC  (20 * USEC_PER_MSEC)
+#define CHECK_USEC (100 * USEC_PER_MSEC)
+
+/* How those in a cgroup die: in a domain as its section says, elsewhere as memory.oom.group does.
+ * *ret_length is how much of the path is the domain's. */
+static enum domain_kill kill_of(const struct actor *a, const char *cgroup,
+	const struct domain_place *place, size_t *ret_length)
+{
+	const struct config_domain *section;
+
+	if (place) {
+		*ret_length = strlen(place->path);
+		return place->kill;
+	}
+	section = config_domain_of(a->config, cgroup, ret_length);
+	if (section && section->kill == DOMAIN_KILL_CGROUP)
+		return DOMAIN_KILL_CGROUP;
+	*ret_length = 0; /* a shortage of the machine: any cgroup may be the group */
+	return section ? section->kill : DOMAIN_KILL_GROUP;
+}
+
+/* The cgroup that dies with a process in cgroup; false: none. */
+static bool whole_of(const struct actor *a, const char *cgroup, const struct domain_place *place,
+	char *ret, size_t size)
+{
+	char domain[CGROUP_PATH_SIZE];
+	size_t length;
+
+	switch (kill_of(a, cgroup, place, &length)) {
+	case DOMAIN_KILL_PROCESS:
+		return false;
+	case DOMAIN_KILL_CGROUP:
+		/* The victim may have got there by sharing an mm with somebody inside. */
+		if (length >= size || strncmp(cgroup, place ? place->path : cgroup, length) != 0)
+			return false;
+		memcpy(ret, cgroup, length);
+		ret[length] = '\0';
+		return length > 1;
+	case DOMAIN_KILL_GROUP:
+		memcpy(domain, "/", 2);
+		if (length > 0 && length < sizeof(domain)) {
+			memcpy(domain, place->path, length);
+			domain[length] = '\0';
+		}
+		return cgroup_oom_group(a->mounts, cgroup, domain, ret, size);
+	}
+	return false;
+}
+
+/* One cgroup whose members are prepared. */
+struct members {
+	struct actor *a;
+	const struct act_context *c;
+	struct victim_need need;
+	uint32_t mark;
+	int *slots;
+	uint32_t count;
+	uint32_t found; /* processes */
+};
+
+static bool prepare_member(void *ctx, pid_t pid)
+{
+	struct members *m = ctx;
+	struct actor *a = m->a;
+	const struct task *t = snapshot_find(&a->snapshot, pid);
+	struct candidate c;
+	struct mm_group *g;
+	uint32_t index;
+	int slot;
+
+	m->found++;
+	if (!t || m->count == VICTIM_SET_MAX)
+		return true; /* left to cgroup.kill */
+	index = (uint32_t)(t - a->snapshot.tasks);
+	g = sharedmm_group_of(a->sharedmm, index, a->fns.cmp, a->fns.ctx, a->fns.evidence);
+	if (!g || g->mark == m->mark)
+		return true;
+	g->mark = m->mark;
+	if (victim_consider(&a->snapshot, a->sharedmm, a->config, a->hidden, &m->need, &a->fns,
+		    index, &c) != REASON_CHOSEN &&
+		c.reason != REASON_NO_YIELD)
+		return true;
+	slot = act_prepare(a, &c, m->c->place);
+	if (slot < 0)
+		return true;
+	a->slots[slot].event.along = true;
+	m->slots[m->count++] = slot;
+	return true;
+}
+
+static void say_would(
+	const struct actor *a, const char *path, uint32_t processes, const struct act_context *c)
+{
+	struct report_event e = { .kind = REPORT_WHOLE,
+		.dry_run = true,
+		.at_usec = monotonic_usec(),
+		.members = processes };
+	size_t length;
+
+	copy_cut(e.cgroup, sizeof(e.cgroup), path);
+	e.kill = kill_of(a, path, c->place, &length);
+	report_event(&e);
+}
+
+static void mark_group(struct members *m, uint32_t task)
+{
+	struct actor *a = m->a;
+	struct mm_group *g =
+		sharedmm_group_of(a->sharedmm, task, a->fns.cmp, a->fns.ctx, a->fns.evidence);
+
+	if (g)
+		g->mark = m->mark;
+}
+
+/* The slot in ret of a task that was chosen, or -1. */
+static int slot_of(const struct actor *a, const struct engine_outcome *ret, const struct task *t)
+{
+	for (uint32_t i = 0; i < ret->count; i++)
+		if (a->slots[ret->slots[i]].event.victim.pid == t->id.pid)
+			return ret->slots[i];
+	return -1;
+}
+
+uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
+	const struct action *action, const struct act_context *c, int *slots)
+{
+	struct members m = { .a = a, .c = c, .need = action->need, .slots = slots };
+	uint64_t until_usec = monotonic_usec() + LOOK_USEC;
+	char cgroup[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE], last[CGROUP_PATH_SIZE] = "";
+
+	m.need.avoided_eligible =
+		true; /* a cgroup that dies whole spares nobody but the protected */
+	m.need.in_flight = a->in_flight;
+	m.mark = sharedmm_new_mark(a->sharedmm);
+	for (uint32_t i = 0; i < a->choice->count; i++)
+		mark_group(&m, a->choice->candidates[a->choice->chosen[i]].task);
+	for (uint32_t i = 0; i < a->choice->count && monotonic_usec() < until_usec; i++) {
+		uint32_t task = a->choice->candidates[a->choice->chosen[i]].task;
+		const struct task *t = &a->snapshot.tasks[task];
+		int slot = slot_of(a, ret, t);
+
+		if (slot < 0 && !a->dry_run)
+			continue;
+		facts_cgroup(&a->facts, t, cgroup, sizeof(cgroup));
+		if (!cgroup[0] || !whole_of(a, cgroup, c->place, whole, sizeof(whole)))
+			continue;
+		if (slot >= 0)
+			memcpy(a->slots[slot].whole, whole, sizeof(whole));
+		if (strcmp(whole, last) == 0)
+			continue;
+		memcpy(last, whole, sizeof(last));
+		m.found = 0;
+		(void)cgroup_each_process(a->mounts, whole, prepare_member, &m);
+		if (a->dry_run)
+			say_would(a, whole, m.found, c);
+	}
+	return m.count;
+}
+
+void act_cgroup_kill(struct actor *a, const int *slots, uint32_t count, const struct act_context *c)
+{
+	const char *last = "";
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *path = a->slots[slots[i]].whole;
+		struct report_event e = { .kind = REPORT_WHOLE };
+		size_t length;
+		int r;
+
+		if (!path[0] || strcmp(path, last) == 0)
+			continue;
+		last = path;
+		r = escalation_may_kill(
+			    &a->escalation, &a->snapshot, path, monotonic_usec() + CHECK_USEC)
+			? cgroup_kill(a->mounts, path)
+			: -EBUSY;
+		if (r == -ENOENT)
+			continue; /* all have gone already */
+		e.at_usec = monotonic_usec();
+		e.error = r < 0 ? r : 0;
+		e.members = r > 0 ? (uint32_t)r : 0;
+		e.kill = kill_of(a, path, c->place, &length);
+		copy_cut(e.cgroup, sizeof(e.cgroup), path);
+		report_event(&e);
+	}
+}

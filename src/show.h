@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What people are told at the start: what oomfwd has to do without, and for --once --dry-run who
+ * would be chosen. Apart from oomd.c because none of it is on the way to a kill.
+ */
+#pragma once
+
+#include "act.h"
+
+/* lack: enum survive_lack of survive_raise() or survive_lock(), with errno of the latter. */
+void show_lacks(unsigned lack);
+
+/* Prints to standard output who would be chosen now, in the cgroup of that path if it is not NULL.
+ * 0 or -errno. */
+int show_choice(struct actor *a, const struct config *c, const struct meminfo *m, const char *path);
