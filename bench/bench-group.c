@@ -5,6 +5,7 @@
  * peer is the plain way: each of a class compared with each other one.
  * Usage: bench-group [WORKERS [TASKS]], 5000 and 50000 if not given.
  */
+#include "bench.h"
 #include "kill.h"
 #include "sharedmm.h"
 #include "snapshot.h"
@@ -39,21 +40,6 @@ struct figure {
 	double usec[ROUNDS];
 	uint64_t comparisons;
 };
-
-static double now_usec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int compare_double(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* --- what is measured --- */
 

@@ -3,6 +3,7 @@
  * What one pass over all tasks costs, by snapshot.c and by libproc2 with as much of the same as it
  * has, in the same run. Usage: bench-snapshot [PROCESSES ...], 1000 and 10000 if none is given.
  */
+#include "bench.h"
 #include "snapshot.h"
 #include "util.h"
 
@@ -71,21 +72,6 @@ static uint32_t pass_libproc2(void)
 }
 
 static struct reader readers[] = { { "snapshot", pass_ours }, { "libproc2", pass_libproc2 } };
-
-static double now_usec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int compare_double(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* Sleepers that end with us. Returns how many came to be. */
 static uint32_t fork_sleepers(pid_t *pids, uint32_t count)

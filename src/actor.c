@@ -284,11 +284,9 @@ void actor_warn_of_namespace(const struct actor *a)
 	if (!a->facts.cgroup_known)
 		report_line(REPORT_WARNING,
 			"oomfwd is in a cgroup namespace of its own and does not find itself in "
-			"the "
-			"hierarchy mounted on /sys/fs/cgroup: rules by cgroup and unit match "
-			"nothing "
-			"outside its container; mount the host's /sys/fs/cgroup, or run it in the "
-			"host's cgroup namespace");
+			"the hierarchy mounted on /sys/fs/cgroup: rules by cgroup and unit match "
+			"nothing outside its container; mount the host's /sys/fs/cgroup, or run "
+			"it in the host's cgroup namespace");
 }
 
 void actor_warn_of_rivals(const struct actor *a)
