@@ -12,7 +12,7 @@
 /* Reading the domains of the sections that have an alarm: so often, and for this part of the time
  * at most. */
 #define SWEEP_EVERY_USEC (300 * USEC_PER_MSEC)
-#define SWEEP_PART       50
+#define SWEEP_PART       10
 /* Of the stall that a level asks for: this makes a domain worth an engine, and keeps it. */
 #define TROUBLE_PART 2
 
