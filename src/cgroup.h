@@ -12,9 +12,10 @@
 struct cgroup_mounts;
 
 /* What the owner of a cgroup wants of whoever chooses victims: systemd's ManagedOOMPreference=, and
- * the avoid of Meta's oomd. */
+ * the avoid of Meta's oomd. The strongest word that holds is the one that counts. */
 enum cgroup_preference {
 	CGROUP_PREFERENCE_NONE,
+	CGROUP_PREFERENCE_LOW,   /* within its memory.low or memory.min */
 	CGROUP_PREFERENCE_AVOID, /* last of all */
 	CGROUP_PREFERENCE_OMIT,  /* never */
 };
