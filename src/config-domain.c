@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Domains: [cgroup NAME], its glob, and the rule that its preference amounts to.
+ * Domains: [cgroup NAME], what a path may be, and the rule that the preference amounts to.
  */
 #include "config-internal.h"
 
@@ -9,8 +9,6 @@
 
 /* Unit names hold "\x2d" and the like, so a backslash means itself. */
 #define GLOB_FLAGS (FNM_NOESCAPE | FNM_PATHNAME)
-
-#define BYTES 256
 
 /* --- globs --- */
 
@@ -31,27 +29,23 @@ static const char *bracket_end(const char *at, const char *end)
 	return at < end ? at + 1 : NULL;
 }
 
-/* The bytes that a bracket expression matches: asked of fnmatch(3), which knows ranges that hold a
- * "/", classes, and all else that may be in one. Never "/", by FNM_PATHNAME. Returns how many. */
-static unsigned bracket_bytes(const char *at, const char *end, bool ret[BYTES])
+/* Whether a bracket expression matches any byte, asked of fnmatch(3) itself. */
+static bool bracket_matches(const char *at, const char *end)
 {
 	char glob[CONFIG_DOMAIN_PATH_MAX], text[2] = "";
-	unsigned n = 0;
 
 	snprintf(glob, sizeof(glob), "%.*s", (int)(end - at), at);
-	ret[0] = false;
-	for (unsigned c = 1; c < BYTES; c++) {
+	for (unsigned c = 1; c <= UCHAR_MAX; c++) {
 		text[0] = (char)c;
-		ret[c] = fnmatch(glob, text, GLOB_FLAGS) == 0;
-		n += ret[c];
+		if (fnmatch(glob, text, GLOB_FLAGS) == 0)
+			return true;
 	}
-	return n;
+	return false;
 }
 
 static const char *why_not_component(const char *at, const char *end)
 {
 	size_t length = (size_t)(end - at);
-	bool bytes[BYTES];
 
 	if (length == 0)
 		return *end ? "has an empty component, //" : "ends with a /";
@@ -65,7 +59,7 @@ static const char *why_not_component(const char *at, const char *end)
 			if (!p)
 				return "has a [ that is not closed before the next / (one that "
 				       "means itself is [[])";
-			if (bracket_bytes(at, p, bytes) == 0)
+			if (!bracket_matches(at, p))
 				return "has a [] that matches nothing";
 		}
 		at = p;
@@ -91,109 +85,6 @@ static const char *why_not_path(const char *text)
 		text = end;
 	}
 	return why;
-}
-
-/* --- globs into regular expressions --- */
-
-static void write_literal(FILE *f, char c)
-{
-	if (strchr("\\^$.[|()*+?{", c))
-		fputc('\\', f);
-	fputc(c, f);
-}
-
-/* Has no meaning of its own in a bracket expression, and can be an end of a range. */
-static bool is_ordinary(unsigned c)
-{
-	return c >= ' ' && c <= '~' && !strchr("]^[-", (int)c);
-}
-
-/* A bracket expression of those bytes. What means something in it depends on the place: "]" comes
- * first, "-" first or last, "[" not before one of ":.=", "^" not first. */
-static void write_bytes(FILE *f, const bool bytes[BYTES])
-{
-	bool dash_first = bytes['-'] && !bytes[']'];
-
-	if (bytes[']'])
-		fputc(']', f);
-	if (dash_first)
-		fputc('-', f);
-	for (unsigned c = 1; c < BYTES; c++) {
-		unsigned last = c;
-
-		if (!bytes[c] || strchr("]^[-", (int)c))
-			continue;
-		fputc((int)c, f);
-		while (is_ordinary(c) && is_ordinary(last + 1) && bytes[last + 1])
-			last++;
-		if (last > c + 1) {
-			fprintf(f, "-%c", (int)last);
-			c = last;
-		}
-	}
-	if (bytes['['])
-		fputc('[', f);
-	if (bytes['^'])
-		fputc('^', f);
-	if (bytes['-'] && !dash_first)
-		fputc('-', f);
-}
-
-static void write_bracket(FILE *f, const char *at, const char *end)
-{
-	bool bytes[BYTES];
-	unsigned n = bracket_bytes(at, end, bytes);
-	bool negate = bytes[1]; /* then what it does not match is the shorter list */
-
-	for (unsigned c = 1; n == 1 && c < BYTES; c++)
-		if (bytes[c]) {
-			write_literal(f, (char)c);
-			return;
-		}
-	for (unsigned c = 1; negate && c < BYTES; c++)
-		bytes[c] = !bytes[c];
-	fputs(negate ? "[^" : "[", f);
-	write_bytes(f, bytes);
-	fputc(']', f);
-}
-
-/* The POSIX extended regular expression for the cgroups that the glob matches and all below them,
- * for the caller to free; NULL: no memory is left. */
-static char *regex_of(const char *glob)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&text, &size);
-	bool bad;
-
-	if (!f)
-		return NULL;
-	fputc('^', f);
-	while (*glob) {
-		const char *p = glob + 1;
-
-		if (*glob == '*') {
-			p = glob + strspn(glob, "*");
-			fputs("[^/]*", f);
-		} else if (*glob == '?') {
-			fputs("[^/]", f);
-		} else if (*glob == '[') {
-			p = bracket_end(glob, glob + strcspn(glob, "/"));
-			if (!p)
-				break; /* why_not_component() has refused it */
-			write_bracket(f, glob, p);
-		} else {
-			write_literal(f, *glob);
-		}
-		glob = p;
-	}
-	fputs("(/|$)", f);
-	bad = ferror(f);
-	if (fclose(f) != 0 || bad) {
-		free(text);
-		return NULL;
-	}
-	return text;
 }
 
 /* --- keys --- */
@@ -354,23 +245,16 @@ static struct rule *find_rule_room(struct config_loader *l, const struct config_
 	return &c->rules[c->rule_count++];
 }
 
-static void add_rule(struct config_loader *l, const struct config_domain_draft *d)
+static void add_rule(struct config_loader *l, const struct config_domain_draft *d,
+	const struct config_domain *domain)
 {
 	struct rule *r = find_rule_room(l, d);
 
 	if (!r)
 		return;
 	r->action = (enum rule_action)d->action;
-	memcpy(r->name, d->domain.name, sizeof(r->name));
-	r->cgroup.text = regex_of(d->domain.path);
-	if (r->cgroup.text &&
-		regcomp(&r->cgroup.regex, r->cgroup.text, REG_EXTENDED | REG_NOSUB) == 0) {
-		r->cgroup.set = true;
-		return;
-	}
-	l->error = -ENOMEM;
-	config_complain(l, &d->began, "no memory is left for the preference of [cgroup %s]",
-		d->domain.name);
+	memcpy(r->name, domain->name, sizeof(r->name));
+	r->domain = domain;
 }
 
 /* Those of one path: the finder gives a cgroup to the first that matches. */
@@ -392,10 +276,11 @@ void config_domain_finish(struct config_loader *l)
 {
 	for (uint32_t i = 0; i < l->domain_count; i++) {
 		const struct config_domain_draft *d = &l->domains[i];
+		struct config_domain *domain = &l->config->domains[l->config->domain_count++];
 
+		*domain = d->domain;
 		warn_same_path(l, i);
 		if (d->domain.path[0] && d->action != CONFIG_NO_ACTION)
-			add_rule(l, d);
-		l->config->domains[l->config->domain_count++] = d->domain;
+			add_rule(l, d, domain);
 	}
 }

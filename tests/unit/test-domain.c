@@ -32,8 +32,14 @@ struct actor {
 	enum domain_kill chosen_kill;
 	bool victim_is_gone;
 	bool nobody;
+	const struct domain_place *entered;
 };
 static struct actor actor;
+
+void actor_enter(struct actor *a, const struct domain_place *place)
+{
+	a->entered = place;
+}
 
 void actor_observe(struct actor *a, const struct engine *e, struct engine_input *in)
 {
@@ -58,6 +64,7 @@ void actor_carry_out(struct actor *a, const struct act_context *c, const struct 
 	if (action->kind != ACTION_CHOOSE || a->nobody)
 		return;
 	assert_non_null(c->place);
+	assert_ptr_equal(a->entered, c->place);
 	copy_cut(a->chosen_path, sizeof(a->chosen_path), c->place->path);
 	copy_cut(a->chosen_name, sizeof(a->chosen_name), c->place->name);
 	a->chosen_kill = c->place->kill;
