@@ -173,6 +173,8 @@ static int setup(void **state)
 	fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(cgroup_mounts_from_fds(fd, -1, -1, &w->mounts), 0);
 	config_init(&w->config);
+	w->config.victim_timeout_usec = 20 * USEC_PER_SEC; /* this victim takes its time */
+	w->config.victim_cap_usec = 60 * USEC_PER_SEC;
 	w->config.domain_count = 1;
 	w->config.domains[0] = (struct config_domain){ .name = "containers",
 		.path = "/containers/*",
