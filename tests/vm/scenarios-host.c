@@ -93,12 +93,28 @@ static void over_limit(void)
 	lab_hog(0);
 }
 
+/* Before that it is still crun, and may fail. */
+static bool is_lab(pid_t pid)
+{
+	char path[32], comm[16] = "";
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, comm, sizeof(comm) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && strncmp(comm, "lab\n", 4) == 0;
+}
+
 /* An OCI container of /var/lib/lab/NAME, run by crun, whose first process is the victim. */
 static void run_container(const char *name)
 {
 	char bundle[64],
 		*const argv[] = { (char *)"crun", (char *)"--cgroup-manager=cgroupfs",
 			(char *)"run", (char *)"--bundle", bundle, (char *)name, NULL };
+	bool started = false;
 	pid_t pid = 0;
 
 	snprintf(bundle, sizeof(bundle), "/var/lib/lab/%s", name);
@@ -106,12 +122,16 @@ static void run_container(const char *name)
 		execv(CRUN, argv);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && pid <= 0; i++) {
+	for (int i = 0; i < 500 && !started; i++) {
 		lab_sleep_msec(20);
 		pid = lab_cgroup_pid(name);
+		started = pid > 0 && is_lab(pid);
 	}
-	if (pid <= 0)
+	/* No victim to be found dead: the run counts for nothing. */
+	if (!started) {
 		lab_say("lab: crun has not started the container\n");
+		exit(1);
+	}
 	lab_role(pid, LAB_VICTIM);
 	lab->scenario_ready = 1;
 }
