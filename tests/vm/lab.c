@@ -6,6 +6,7 @@
  * lab SCENARIO [UNIT]      the same as root of a machine with systemd, whose UNIT is the daemon
  * lab slow-core            what the kernel pipes a core dump into
  * lab bomb | hog | thrash  the fork bomb, and what runs in containers: programs of their own
+ * lab TOOL ...             see tools.c
  * Both start three innocents and two canaries beside the scenario, and end with one line,
  * "RESULT key=value ...". Static, and locked in memory.
  */
@@ -440,7 +441,10 @@ int main(int argc, char *argv[])
 	struct subject subject = { 0 };
 	const struct scenario *s;
 	bool first = getpid() == 1, recovered = true;
+	int status = lab_tool(argc, argv);
 
+	if (status >= 0)
+		return status;
 	if (argc == 2 && strcmp(argv[1], "slow-core") == 0)
 		return lab_slow_core();
 	if (argc == 2 && strcmp(argv[1], "thrash") == 0)
