@@ -141,6 +141,7 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 	m.need.avoided_eligible =
 		true; /* a cgroup that dies whole spares nobody but the protected */
 	m.need.in_flight = a->in_flight;
+	m.need.scope = c->place ? a->scope : NULL;
 	m.mark = sharedmm_new_mark(a->sharedmm);
 	for (uint32_t i = 0; i < a->choice->count; i++)
 		mark_group(&m, a->choice->candidates[a->choice->chosen[i]].task);

@@ -56,6 +56,9 @@ const char *actor_cgroups(const struct actor *a);
 /* Where the cgroup hierarchies are; the actor's. */
 const struct cgroup_mounts *actor_mounts(const struct actor *a);
 
+/* What follows is about a shortage in this place. */
+void actor_enter(struct actor *a, const struct domain_place *place);
+
 /* Looks at every group in flight of the engine; fills in->seen. Does not block. */
 void actor_observe(struct actor *a, const struct engine *e, struct engine_input *in);
 

@@ -145,7 +145,7 @@ void actor_free(struct actor *a)
 void actor_set_config(struct actor *a, const struct config *c)
 {
 	a->config = c;
-	a->facts.config = c;
+	facts_set_config(&a->facts, c);
 	/* Its candidates point at rules of the old one. */
 	a->choice->count = a->choice->candidate_count = 0;
 	/* Other rules may pin other mms, and that is worth saying again. */
@@ -160,6 +160,11 @@ const char *actor_evidence(const struct actor *a)
 const char *actor_cgroups(const struct actor *a)
 {
 	return cgroup_mounts_text(a->mounts);
+}
+
+void actor_enter(struct actor *a, const struct domain_place *place)
+{
+	a->facts.in_domain = place != NULL;
 }
 
 const struct cgroup_mounts *actor_mounts(const struct actor *a)
@@ -341,8 +346,10 @@ int actor_print_choice(struct actor *a, const struct config *c, const struct mem
 		.shmem_bytes = m->shmem_bytes,
 		.explain = true,
 	};
-	int r = actor_look_around(a, need, place);
+	int r;
 
+	actor_enter(a, place);
+	r = actor_look_around(a, need, place);
 	if (r < 0)
 		return r;
 	if (place)

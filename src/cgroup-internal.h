@@ -25,6 +25,9 @@ int cgroup_open(int mount_fd, const char *path);
 int cgroup_read_file(int dir_fd, const char *name, char *ret, size_t size);
 int cgroup_write_file(int dir_fd, const char *name, const char *text);
 
+/* Whether memory.min or memory.low covers all that the cgroup holds. */
+bool cgroup_is_within_low(int v2_fd, const char *path);
+
 /* The hierarchy that holds the processes of path: on a hybrid machine either may. */
 int cgroup_mount_of(const struct cgroup_mounts *m, const char *path);
 /* Calls each() for the pids of one cgroup.procs but the first skip. 1 when each() said enough, 0,

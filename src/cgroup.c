@@ -238,21 +238,27 @@ static size_t unit_length(const char *path)
 	return length;
 }
 
+/* What one cgroup says of itself. */
+static enum cgroup_preference preference_of(int mount_fd, const char *path)
+{
+	_cleanup_(fd_closep) int dir_fd = cgroup_open(mount_fd, path);
+
+	return dir_fd < 0 ? CGROUP_PREFERENCE_NONE : preference_of_dir(dir_fd);
+}
+
 enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path)
 {
 	char unit[PATH_MAX];
 	size_t length = unit_length(path);
-	enum cgroup_preference p = CGROUP_PREFERENCE_NONE;
-	_cleanup_(fd_closep) int own_fd = cgroup_open(mount_fd, path), unit_fd = -EBADF;
+	enum cgroup_preference p = preference_of(mount_fd, path);
+	bool low = p == CGROUP_PREFERENCE_NONE && cgroup_is_within_low(mount_fd, path);
 
-	if (own_fd >= 0)
-		p = preference_of_dir(own_fd);
-	if (p != CGROUP_PREFERENCE_NONE || length == 0 || length >= sizeof(unit) || !path[length])
-		return p;
-	memcpy(unit, path, length);
-	unit[length] = '\0';
-	unit_fd = cgroup_open(mount_fd, unit);
-	return unit_fd < 0 ? p : preference_of_dir(unit_fd);
+	if (p == CGROUP_PREFERENCE_NONE && length > 0 && length < sizeof(unit) && path[length]) {
+		copy_cut(unit, length + 1, path);
+		p = preference_of(mount_fd, unit);
+		low = low || cgroup_is_within_low(mount_fd, unit);
+	}
+	return p == CGROUP_PREFERENCE_NONE && low ? CGROUP_PREFERENCE_LOW : p;
 }
 
 bool cgroup_is_gone(int error)

@@ -12,9 +12,10 @@
 struct cgroup_mounts;
 
 /* What the owner of a cgroup wants of whoever chooses victims: systemd's ManagedOOMPreference=, and
- * the avoid of Meta's oomd. */
+ * the avoid of Meta's oomd. The strongest word that holds is the one that counts. */
 enum cgroup_preference {
 	CGROUP_PREFERENCE_NONE,
+	CGROUP_PREFERENCE_LOW,   /* within its memory.low or memory.min */
 	CGROUP_PREFERENCE_AVOID, /* last of all */
 	CGROUP_PREFERENCE_OMIT,  /* never */
 };
@@ -73,8 +74,12 @@ int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *
  */
 bool cgroup_oom_group(const struct cgroup_mounts *m, const char *path, const char *domain,
 	char *ret, size_t size);
-/* Whether memory.min or memory.low of path, or of the unit it is in, covers all it holds. */
-bool cgroup_within_low(const struct cgroup_mounts *m, const char *path);
+/*
+ * For v1: an eventfd that is readable (8 bytes) whenever the cgroup's memory.pressure_level reaches
+ * level, such as "critical" or "critical,hierarchy". The fd, -ENOENT where there is no v1 memory
+ * hierarchy or cgroup, or another -errno.
+ */
+int cgroup_pressure_level_fd(const struct cgroup_mounts *m, const char *path, const char *level);
 
 /*
  * Where the cgroup namespace we are in has its root, as seen from the cgroup2 mount: "" when that
@@ -95,7 +100,8 @@ int cgroup_mounts_dup_v2(const struct cgroup_mounts *m);
 /*
  * The preference in the extended attributes of a cgroup, or else of the unit it is in (its
  * innermost .service or .scope): trusted.oomd_omit and trusted.oomd_avoid, or user.oomd_omit and
- * user.oomd_avoid where root owns the cgroup, as systemd has it (src/oom/oomd-util.c). Reads below
+ * user.oomd_avoid where root owns the cgroup, as systemd has it (src/oom/oomd-util.c). Else LOW,
+ * where the memory of one of the two is within its memory.min or memory.low. Reads below
  * mount_fd of a cgroup2; what cannot be read says nothing. Never allocates.
  */
 enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Between the parts of config.c: config-text.c reads files and says what is wrong, config-value.c
- * parses values, config-key.c knows the keys, config-rule.c the rules, config-check.c what must
- * hold between values. Nobody else includes this.
+ * parses values, config-key.c knows the keys, config-rule.c the rules, config-domain.c the cgroup
+ * sections, config-check.c what must hold between values. Nobody else includes this.
  */
 #pragma once
 
@@ -28,7 +28,8 @@ enum config_section {
 	SECTION_TIMING,
 	SECTION_ESCALATE,
 	SECTION_VICTIMS,
-	SECTION_RULE, /* protect, avoid, prefer */
+	SECTION_RULE,   /* protect, avoid, prefer */
+	SECTION_DOMAIN, /* cgroup */
 };
 
 struct config_key {
@@ -37,7 +38,9 @@ struct config_key {
 	/* Parses text into the field; says what is wrong with it and returns false otherwise. */
 	bool (*set)(
 		struct config_loader *l, const struct config_key *k, const char *text, void *field);
-	size_t offset; /* of the field in struct config, of conditions in struct rule */
+	/* Of the field in struct config, of conditions in struct rule, of what a cgroup section
+	 * says in struct config_domain_draft. */
+	size_t offset;
 	uint64_t min, max;
 	const char *wanted; /* what would be right, bounds included */
 };
@@ -47,6 +50,14 @@ struct config_place {
 	const char *file;
 	uint32_t file_number, line;
 };
+
+/* [cgroup NAME] as far as it is read. */
+struct config_domain_draft {
+	struct config_domain domain;
+	int action; /* of the rule that its preference is: an enum rule_action, or none */
+	struct config_place began;
+};
+#define CONFIG_NO_ACTION (-1)
 
 struct config_loader {
 	FILE *errors;
@@ -64,6 +75,11 @@ struct config_loader {
 	struct rule spare;
 	struct config_place rule_began;
 	struct config_place rules_began[CONFIG_RULES_MAX];
+	/* The same of domains; they get into the config once all files are read. */
+	struct config_domain_draft *domain;
+	struct config_domain_draft spare_domain;
+	struct config_domain_draft domains[CONFIG_DOMAINS_MAX];
+	uint32_t domain_count;
 };
 
 /* --- config-text.c --- */
@@ -83,6 +99,9 @@ char *config_quote(const char *text, char ret[CONFIG_QUOTE_MAX]);
 int config_text_read(struct config_loader *l, const char *path, char **ret);
 /* Whether a line (without its end) is UTF-8 text without control characters; complains if not. */
 bool config_text_check(struct config_loader *l, const char *line, size_t length);
+/* Whether name can be the NAME of [kind NAME]; complains if not, and calls it a what. */
+bool config_name_check(
+	struct config_loader *l, const char *kind, const char *what, const char *name);
 
 /* The name of those offered that is nearest to a word, by the letters to change. */
 struct config_nearest {
@@ -101,13 +120,16 @@ int config_parse_number(const char *text, uint64_t *ret);
 
 /* Sets the key in the current section; complains about a wrong one. */
 void config_key_set(struct config_loader *l, const char *name, const char *text);
-/* Forgets that conditions were set: a new rule begins. */
-void config_key_forget_rule(struct config_loader *l);
+/* Forgets that the keys of the current section were set: a new one with a name begins. */
+void config_key_forget(struct config_loader *l);
 /* Whether a condition was set since, right or wrong. */
 bool config_key_has_condition(const struct config_loader *l);
 /* Where the field at the offset in struct config was set last; NULL: it has its default.
  * *ret_wrong: that value was refused. */
 const struct config_place *config_key_place(
+	const struct config_loader *l, size_t offset, bool *ret_wrong);
+/* The same of a key of the current section, which has a name, since that began. */
+const struct config_place *config_key_place_here(
 	const struct config_loader *l, size_t offset, bool *ret_wrong);
 /* Complains: key = "text", what is wrong with it, and what the key wants. False. */
 bool config_key_refuse(
@@ -127,6 +149,22 @@ bool config_rule_set_preference(
 bool config_rule_set_uid(
 	struct config_loader *l, const struct config_key *k, const char *text, void *field);
 const char *config_rule_action_name(enum rule_action a);
+
+/* --- config-domain.c --- */
+
+/* Begins [cgroup NAME]; name may be "" or wrong: then it complains. */
+void config_domain_begin(struct config_loader *l, const char *name);
+/* Ends the current domain, if there is one: it needs a path, and something to do. */
+void config_domain_end(struct config_loader *l);
+/* Puts the domains into the config, and a rule for each that has a preference. Last of all: the
+ * rules of all files must be there. */
+void config_domain_finish(struct config_loader *l);
+bool config_domain_set_path(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field);
+bool config_domain_set_kill(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field);
+bool config_domain_set_preference(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field);
 
 /* --- config-check.c --- */
 

@@ -19,6 +19,7 @@ static bool set_final(struct config_loader *, const struct config_key *, const c
 
 #define FIELD(name)     offsetof(struct config, name)
 #define CONDITION(name) offsetof(struct rule, name)
+#define DOMAIN(name)    offsetof(struct config_domain_draft, name)
 #define MSEC(n)         ((n)*USEC_PER_MSEC)
 #define SEC(n)          ((n)*USEC_PER_SEC)
 #define WANTED_MEMORY   "a share from 0.1% to 90%, a size from 1M up (K, M, G, T), or off"
@@ -67,7 +68,18 @@ static const struct config_key keys[] = {
 	{ SECTION_RULE, "uid", config_rule_set_uid, CONDITION(uid), 0, 0,
 		"a number, or a user named in /etc/passwd" },
 	{ SECTION_RULE, "preference", config_rule_set_preference, CONDITION(preference), 0, 0,
-		"omit or avoid, as ManagedOOMPreference= of systemd" },
+		"omit or avoid, as ManagedOOMPreference= of systemd, or low, for within "
+		"memory.low" },
+	{ SECTION_DOMAIN, "path", config_domain_set_path, DOMAIN(domain.path), 0, 0,
+		"the path of cgroups from the root on, where * ? [] match within a component, such "
+		"as /kubepods.slice/*" },
+	{ SECTION_DOMAIN, "memory", set_amount, DOMAIN(domain.memory), 1, 900, WANTED_MEMORY },
+	{ SECTION_DOMAIN, "pressure", set_pressure, DOMAIN(domain.pressure), 0, 0,
+		WANTED_PRESSURE },
+	{ SECTION_DOMAIN, "kill", config_domain_set_kill, DOMAIN(domain.kill), 0, 0,
+		"process, group or cgroup" },
+	{ SECTION_DOMAIN, "preference", config_domain_set_preference, DOMAIN(action), 0, 0,
+		"none, protect, avoid or prefer" },
 };
 _Static_assert(ARRAY_SIZE(keys) <= CONFIG_KEYS_MAX, "room in struct config_loader");
 
@@ -91,8 +103,16 @@ static const char *section_name(enum config_section s)
 		return "victims";
 	case SECTION_RULE:
 		return "protect NAME";
+	case SECTION_DOMAIN:
+		return "cgroup NAME";
 	}
 	return "";
+}
+
+/* Its keys are those of the section that is being read: there is one for each name. */
+static bool has_name(enum config_section s)
+{
+	return s == SECTION_RULE || s == SECTION_DOMAIN;
 }
 
 const char *config_key(unsigned i, const char **ret_section)
@@ -296,10 +316,10 @@ static bool set_final(
 
 /* --- keys --- */
 
-void config_key_forget_rule(struct config_loader *l)
+void config_key_forget(struct config_loader *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (keys[i].section == SECTION_RULE)
+		if (keys[i].section == l->section)
 			l->set[i] = (struct config_place){ 0 };
 }
 
@@ -311,14 +331,30 @@ bool config_key_has_condition(const struct config_loader *l)
 	return false;
 }
 
+static const struct config_place *place_of(
+	const struct config_loader *l, const struct config_key *k, bool *ret_wrong)
+{
+	size_t i = (size_t)(k - keys);
+
+	*ret_wrong = l->wrong[i];
+	return l->set[i].file ? &l->set[i] : NULL;
+}
+
 const struct config_place *config_key_place(
 	const struct config_loader *l, size_t offset, bool *ret_wrong)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (keys[i].section != SECTION_RULE && keys[i].offset == offset) {
-			*ret_wrong = l->wrong[i];
-			return l->set[i].file ? &l->set[i] : NULL;
-		}
+		if (!has_name(keys[i].section) && keys[i].offset == offset)
+			return place_of(l, &keys[i], ret_wrong);
+	return NULL;
+}
+
+const struct config_place *config_key_place_here(
+	const struct config_loader *l, size_t offset, bool *ret_wrong)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].section == l->section && keys[i].offset == offset)
+			return place_of(l, &keys[i], ret_wrong);
 	return NULL;
 }
 
@@ -373,7 +409,9 @@ void config_key_set(struct config_loader *l, const char *name, const char *text)
 {
 	const struct config_key *k = keys, *end = keys + ARRAY_SIZE(keys);
 	struct config_place *before;
-	void *base = l->section == SECTION_RULE ? (void *)l->rule : l->config;
+	void *base = l->section == SECTION_RULE ? (void *)l->rule
+		: l->section == SECTION_DOMAIN  ? (void *)l->domain
+						: l->config;
 
 	if (l->section == SECTION_UNKNOWN)
 		return;

@@ -29,16 +29,16 @@ static size_t length_of(const char *path, unsigned n)
 	return (size_t)(p - path);
 }
 
-static bool matches(const char *pattern, const char *cgroup, size_t *ret_length)
+bool config_domain_matches(const struct config_domain *d, const char *cgroup, size_t *ret_length)
 {
 	char prefix[PATH_MAX];
-	size_t length = length_of(cgroup, components(pattern));
+	size_t length = length_of(cgroup, components(d->path));
 
 	if (length == 0 || length >= sizeof(prefix))
 		return false;
 	memcpy(prefix, cgroup, length);
 	prefix[length] = '\0';
-	if (fnmatch(pattern, prefix, FNM_PATHNAME | FNM_NOESCAPE) != 0)
+	if (fnmatch(d->path, prefix, FNM_PATHNAME | FNM_NOESCAPE) != 0)
 		return false;
 	*ret_length = length;
 	return true;
@@ -48,7 +48,7 @@ const struct config_domain *config_domain_of(
 	const struct config *c, const char *cgroup, size_t *ret_length)
 {
 	for (uint32_t i = 0; i < c->domain_count; i++)
-		if (matches(c->domains[i].path, cgroup, ret_length))
+		if (config_domain_matches(&c->domains[i], cgroup, ret_length))
 			return &c->domains[i];
 	return NULL;
 }

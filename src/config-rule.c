@@ -11,8 +11,6 @@
 #define NESTING_MAX     64
 #define REPETITIONS_MAX 1000
 
-#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+-"
-
 /* --- patterns --- */
 
 /*
@@ -193,6 +191,8 @@ bool config_rule_set_preference(
 
 	if (strcmp(text, "omit") == 0)
 		*p = CGROUP_PREFERENCE_OMIT;
+	else if (strcmp(text, "low") == 0)
+		*p = CGROUP_PREFERENCE_LOW;
 	else if (strcmp(text, "avoid") == 0)
 		*p = CGROUP_PREFERENCE_AVOID;
 	else
@@ -232,28 +232,6 @@ void config_rule_clear(struct rule *r)
 	*r = (struct rule){ 0 };
 }
 
-/* Complains about a name that cannot be one. */
-static bool is_name(struct config_loader *l, enum rule_action action, const char *name)
-{
-	const char *kind = config_rule_action_name(action);
-	char quoted[CONFIG_QUOTE_MAX];
-
-	if (!*name) {
-		config_complain(l, &l->at,
-			"[%s] lacks a name; write [%s NAME], with a name of "
-			"your choice for the log",
-			kind, kind);
-		return false;
-	}
-	if (strlen(name) >= CONFIG_NAME_MAX || name[strspn(name, NAME_LETTERS)]) {
-		config_complain(l, &l->at,
-			"\"%s\" cannot name a rule; take up to %d letters, digits and . _ @ : + -",
-			config_quote(name, quoted), CONFIG_NAME_MAX - 1);
-		return false;
-	}
-	return true;
-}
-
 /* The rule to fill: a new one, or that of an earlier file emptied. NULL after a complaint. */
 static struct rule *find_room(struct config_loader *l, enum rule_action action, const char *name)
 {
@@ -283,8 +261,10 @@ static struct rule *find_room(struct config_loader *l, enum rule_action action, 
 void config_rule_begin(struct config_loader *l, enum rule_action action, const char *name)
 {
 	l->rule_began = l->at;
-	l->rule = is_name(l, action, name) ? find_room(l, action, name) : NULL;
-	config_key_forget_rule(l);
+	l->rule = config_name_check(l, config_rule_action_name(action), "rule", name)
+		? find_room(l, action, name)
+		: NULL;
+	config_key_forget(l);
 	if (!l->rule) {
 		config_rule_clear(&l->spare);
 		l->rule = &l->spare;

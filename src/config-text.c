@@ -13,6 +13,8 @@
 
 #define WORD_MAX 64
 
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+-"
+
 /* --- what is said --- */
 
 static void say_place(const struct config_loader *l, const struct config_place *at)
@@ -236,6 +238,27 @@ bool config_text_check(struct config_loader *l, const char *line, size_t length)
 			return false;
 		}
 		i += n;
+	}
+	return true;
+}
+
+bool config_name_check(
+	struct config_loader *l, const char *kind, const char *what, const char *name)
+{
+	char quoted[CONFIG_QUOTE_MAX];
+
+	if (!*name) {
+		config_complain(l, &l->at,
+			"[%s] lacks a name; write [%s NAME], with a name of "
+			"your choice for the log",
+			kind, kind);
+		return false;
+	}
+	if (strlen(name) >= CONFIG_NAME_MAX || name[strspn(name, NAME_LETTERS)]) {
+		config_complain(l, &l->at,
+			"\"%s\" cannot name a %s; take up to %d letters, digits and . _ @ : + -",
+			config_quote(name, quoted), what, CONFIG_NAME_MAX - 1);
+		return false;
 	}
 	return true;
 }

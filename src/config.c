@@ -43,6 +43,7 @@ static enum config_section find_section(struct config_loader *l, const char *kin
 		{ "protect", SECTION_RULE },
 		{ "avoid", SECTION_RULE },
 		{ "prefer", SECTION_RULE },
+		{ "cgroup", SECTION_DOMAIN },
 	};
 	struct config_nearest n = { .word = kind };
 	char quoted[CONFIG_QUOTE_MAX];
@@ -84,10 +85,18 @@ static void begin_section(struct config_loader *l, char *text)
 		while (strcmp(config_rule_action_name(a), kind) != 0)
 			a++;
 		config_rule_begin(l, a, name);
+	} else if (l->section == SECTION_DOMAIN) {
+		config_domain_begin(l, name);
 	} else if (l->section != SECTION_UNKNOWN && *name) {
 		config_complain(l, &l->at, "[%s] takes no name; leave \"%s\" out", kind,
 			config_quote(name, quoted));
 	}
+}
+
+static void end_section(struct config_loader *l)
+{
+	config_rule_end(l);
+	config_domain_end(l);
 }
 
 static void section_line(struct config_loader *l, const char *line)
@@ -95,7 +104,7 @@ static void section_line(struct config_loader *l, const char *line)
 	char copy[CONFIG_LINE_MAX + 1], quoted[CONFIG_QUOTE_MAX];
 	char *end;
 
-	config_rule_end(l);
+	end_section(l);
 	snprintf(copy, sizeof(copy), "%s", line);
 	end = strchr(copy, ']');
 	if (!end || end[1]) {
@@ -188,7 +197,7 @@ static void load_text(struct config_loader *l, char *text)
 		l->error = -ENOMEM;
 		config_complain(l, &l->at, "no memory is left to read on");
 	}
-	config_rule_end(l);
+	end_section(l);
 }
 
 /* --- files --- */
@@ -287,6 +296,7 @@ static int load_files(struct config_loader *l, const char *path, bool optional)
 	for (uint32_t i = 0; i < files.count; i++)
 		load_file(l, files.paths[i], optional && i == 0);
 	config_check(l);
+	config_domain_finish(l);
 	for (uint32_t i = 0; i < files.count; i++)
 		free(files.paths[i]);
 	if (l->error_count > CONFIG_ERRORS_MAX)

@@ -42,6 +42,8 @@ struct config_level {
 
 enum rule_action { RULE_PROTECT, RULE_AVOID, RULE_PREFER };
 
+struct config_domain;
+
 struct rule_pattern {
 	bool set;
 	char *text;    /* as written */
@@ -56,6 +58,10 @@ struct rule {
 	bool uid_set;
 	uid_t uid;
 	enum cgroup_preference preference; /* of the cgroup; NONE: no condition */
+	/* Of a [cgroup] section's preference: its cgroups and those below. It is about a shortage
+	 * of the machine, and says nothing where one inside the domain is to go. NULL: no
+	 * condition. */
+	const struct config_domain *domain;
 };
 
 /* Who dies with a victim inside a domain. */
@@ -117,8 +123,10 @@ void config_free(struct config *c);
  */
 int config_load(const char *path, FILE *errors, struct config **ret);
 
-/* The first [cgroup] section whose path matches the cgroup or one above it; *ret_length is how much
- * of cgroup that one is. NULL: none. Pure. */
+/* Whether the section's path matches the cgroup or one above it; *ret_length is how much of cgroup
+ * that one is. The glob goes component by component, and a backslash in it is one. Pure. */
+bool config_domain_matches(const struct config_domain *d, const char *cgroup, size_t *ret_length);
+/* The first [cgroup] section that matches. NULL: none. Pure. */
 const struct config_domain *config_domain_of(
 	const struct config *c, const char *cgroup, size_t *ret_length);
 

@@ -29,6 +29,7 @@ struct troubled {
 	struct domain_place place;
 	struct cgroup_handle *handle;
 	const struct meminfo *machine;
+	const struct config_amount *memory;
 	const struct config_pressure *pressure;
 	uint64_t read_usec;
 	struct pressure last;

@@ -47,6 +47,9 @@ static int read_domain(void *ctx, struct meminfo *ret, struct pressure *ret_pres
 	 * then there is no shortage in it. */
 	t->gone = r < 0 && !*ret_has_pressure;
 	domain_meminfo(&m, t->machine, ret);
+	/* A size that this one could never have left is meant for larger ones. */
+	if (t->memory->kind == AMOUNT_BYTES && t->memory->value > ret->total_bytes / 10 * 9)
+		ret->available_bytes = ret->total_bytes;
 	if (!*ret_has_pressure)
 		return 0;
 	uint64_t now = monotonic_usec();
@@ -93,6 +96,7 @@ static void watch_closely(
 	memcpy(t->path, known->path, strlen(known->path) + 1);
 	t->place = (struct domain_place){ .name = s->name, .path = t->path, .kill = s->kill };
 	t->machine = d->machine;
+	t->memory = &s->memory;
 	t->pressure = &s->pressure;
 	t->last = *p;
 	t->read_usec = now_usec;

@@ -155,7 +155,7 @@ static void add(struct domains *d, uint32_t section, const char *path)
 	d->domain[d->count] = (struct domain){ .path = strdup(path), .section = section };
 	if (d->domain[d->count].path)
 		d->count++;
-	if (!d->section[section].at_base)
+	if (!d->section[section].at_base && d->section[section].trigger_fd >= 0)
 		arm(d, section);
 }
 
@@ -189,6 +189,11 @@ void domains_news(struct domains *d)
 
 /* --- start and end --- */
 
+static bool has_level(const struct config_domain *s)
+{
+	return s->memory.kind != AMOUNT_OFF || s->pressure.set;
+}
+
 static int open_sections(struct domains *d)
 {
 	for (uint32_t i = 0; i < d->config->domain_count; i++) {
@@ -198,7 +203,8 @@ static int open_sections(struct domains *d)
 		if (!d->section[i].config)
 			return -ENOMEM;
 		cgroup_pattern_base(s->path, d->section[i].base, sizeof(d->section[i].base));
-		arm(d, i);
+		if (has_level(s)) /* else it is there for its preference */
+			arm(d, i);
 	}
 	return 0;
 }
@@ -276,6 +282,8 @@ void domains_say(const struct domains *d)
 	for (uint32_t i = 0; i < d->config->domain_count; i++) {
 		const struct config_domain *s = &d->config->domains[i];
 
+		if (!has_level(s))
+			continue;
 		if (cgroup_finder_count(d->finder, i) == 0)
 			report_line(REPORT_WARNING,
 				"[cgroup %s]: no cgroup matches %s yet; one that does will be "

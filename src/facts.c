@@ -19,13 +19,18 @@ void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size)
 		ret[0] = '\0';
 }
 
-/* Whether a rule asks for the preference of cgroups: it costs some calls for each candidate. */
-static bool prefers(const struct config *c)
+/* What costs some calls, or a deadline, for each candidate is read only where a rule asks for it.
+ */
+void facts_set_config(struct facts *f, const struct config *c)
 {
-	for (uint32_t i = 0; i < c->rule_count; i++)
-		if (c->rules[i].preference)
-			return true;
-	return false;
+	f->config = c;
+	f->wants_preference = f->wants_cmdline = false;
+	for (uint32_t i = 0; i < c->rule_count; i++) {
+		const struct rule *r = &c->rules[i];
+
+		f->wants_preference |= r->preference != CGROUP_PREFERENCE_NONE;
+		f->wants_cmdline |= r->action == RULE_PROTECT && r->cmdline.set;
+	}
 }
 
 static void read_detail(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret)
@@ -39,7 +44,7 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 		ret->exe[0] = '\0';
 	ret->preference = CGROUP_PREFERENCE_NONE;
 	r = probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup),
-		prefers(f->config) ? &ret->preference : NULL);
+		f->wants_preference ? &ret->preference : NULL);
 	if (r < 0)
 		ret->cgroup[0] = '\0';
 	ret->cgroup_unread = r < 0 && r != -ESRCH;
@@ -77,20 +82,18 @@ bool facts_is_protected(void *ctx, const struct task *t)
 {
 	struct facts *f = ctx;
 	struct task_detail d;
-	bool cmdline = false;
 
 	if (t->id.pid <= 1 || t->id.pid == f->self || t->oom_score_adj == -1000 ||
 		(t->flags & TASK_KTHREAD))
 		return true;
-	/* A command line costs a deadline: only where a rule asks for it. */
-	for (uint32_t i = 0; i < f->config->rule_count; i++)
-		cmdline |= f->config->rules[i].action == RULE_PROTECT &&
-			f->config->rules[i].cmdline.set;
-	read_detail(f, t, cmdline, &d);
-	for (uint32_t i = 0; i < f->config->rule_count; i++)
-		if (f->config->rules[i].action == RULE_PROTECT &&
-			victim_rule_matches(&f->config->rules[i], t, &d))
+	read_detail(f, t, f->wants_cmdline, &d);
+	for (uint32_t i = 0; i < f->config->rule_count; i++) {
+		const struct rule *r = &f->config->rules[i];
+
+		if (r->action == RULE_PROTECT && !(f->in_domain && r->domain) &&
+			victim_rule_matches(r, t, &d))
 			return true;
+	}
 	return false;
 }
 
@@ -101,7 +104,8 @@ int facts_open(struct facts *f, const struct config *c, struct snapshot *s,
 	char root[CGROUP_ROOT_MAX];
 	struct task me;
 
-	*f = (struct facts){ .config = c, .snapshot = s, .self = getpid() };
+	*f = (struct facts){ .snapshot = s, .self = getpid() };
+	facts_set_config(f, c);
 	f->kcmp = snapshot_read_task(s, f->self, &me) == 0 && kill_kcmp(NULL, &me, &me) == 0;
 	f->cgroup_known = cgroup_namespace_root(mounts, root, sizeof(root));
 	return probe_open(s->proc_fd, v2_fd, root, &f->probe);

@@ -16,13 +16,16 @@ struct facts {
 	struct snapshot *snapshot; /* borrowed: for its reader, not its rows */
 	struct probe *probe;       /* owned */
 	pid_t self;
-	bool kcmp;         /* else smaps is the evidence */
+	bool kcmp;      /* else smaps is the evidence */
+	bool in_domain; /* the shortage of now is a domain's: see struct rule */
+	bool wants_preference, wants_cmdline; /* some rule does; the latter: a protect rule */
 	bool cgroup_known; /* paths of cgroups are those of the host, as far as can be told */
 };
 
 /* Starts the probe threads and finds out whether kcmp is to be had. 0 or -errno. */
 int facts_open(struct facts *f, const struct config *c, struct snapshot *s,
 	const struct cgroup_mounts *mounts);
+void facts_set_config(struct facts *f, const struct config *c);
 void facts_close(struct facts *f);
 
 /* The cgroup of a task, "" when it cannot be had in time. ctx is struct facts. */

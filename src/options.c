@@ -99,7 +99,10 @@ int options_check_config(const char *path)
 
 	if (r < 0)
 		return EXIT_FAILURE;
-	printf("%s: correct, %u rules\n", path ? path : CONFIG_PATH, c->rule_count);
+	printf("%s: correct, %u rules", path ? path : CONFIG_PATH, c->rule_count);
+	if (c->domain_count > 0)
+		printf(", %u cgroup sections", c->domain_count);
+	putchar('\n');
 	config_free(c);
 	return EXIT_SUCCESS;
 }

@@ -15,6 +15,7 @@ struct rule_world {
 	const struct sharedmm *sm;
 	const struct config *config;
 	const struct victim_fns *fns;
+	bool in_domain; /* the shortage is a domain's */
 };
 
 /* The RULE_BIT()s of the actions that occur in the configuration. */

@@ -46,7 +46,8 @@ static bool pattern_matches(const struct rule_pattern *p, const char *text)
 
 static bool needs_detail(const struct rule *r)
 {
-	return r->cmdline.set || r->exe.set || r->unit.set || r->cgroup.set || r->preference;
+	return r->cmdline.set || r->exe.set || r->unit.set || r->cgroup.set || r->preference ||
+		r->domain;
 }
 
 bool victim_rule_could_match(const struct rule *r, const struct task *t)
@@ -66,6 +67,7 @@ bool victim_rule_matches(const struct rule *r, const struct task *t, const struc
 {
 	bool protects = r->action == RULE_PROTECT;
 	char unit[UNIT_MAX] = "";
+	size_t length;
 
 	if (!victim_rule_could_match(r, t) || !pattern_matches(&r->exe, d->exe))
 		return false;
@@ -74,6 +76,8 @@ bool victim_rule_matches(const struct rule *r, const struct task *t, const struc
 	if (protects && d->cgroup_unread)
 		return true;
 	if (r->preference && r->preference != d->preference)
+		return false;
+	if (r->domain && !config_domain_matches(r->domain, d->cgroup, &length))
 		return false;
 	if (r->unit.set)
 		victim_unit_of(d->cgroup, unit, sizeof(unit));
@@ -115,7 +119,7 @@ static const struct rule *rule_of_task(
 		const struct rule *r = &c->rules[i];
 
 		if (!(actions & RULE_BIT(r->action)) || (best && best->action <= r->action) ||
-			!victim_rule_could_match(r, t))
+			(w->in_domain && r->domain) || !victim_rule_could_match(r, t))
 			continue;
 		if (needs_detail(r) && !have_detail) {
 			d.exe[0] = d.cmdline[0] = d.cgroup[0] = '\0';

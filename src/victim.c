@@ -182,7 +182,11 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	const struct victim_fns *fns, struct victim_scratch *scratch, struct choice *ret)
 {
 	struct chooser ch = {
-		.world = { .s = s, .sm = sm, .config = c, .fns = fns },
+		.world = { .s = s,
+			.sm = sm,
+			.config = c,
+			.fns = fns,
+			.in_domain = need->scope != NULL },
 		.s = s,
 		.sm = sm,
 		.config = c,
@@ -211,7 +215,11 @@ enum victim_reason victim_consider(const struct snapshot *s, struct sharedmm *sm
 	const struct victim_fns *fns, uint32_t task, struct candidate *ret)
 {
 	struct chooser ch = {
-		.world = { .s = s, .sm = sm, .config = c, .fns = fns },
+		.world = { .s = s,
+			.sm = sm,
+			.config = c,
+			.fns = fns,
+			.in_domain = need->scope != NULL },
 		.s = s,
 		.sm = sm,
 		.config = c,

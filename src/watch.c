@@ -108,6 +108,7 @@ int watch_look(struct watch *w, struct actor *a, uint64_t coming_elsewhere_bytes
 	bool observe = true;
 
 	*ret_until_usec = detected_usec;
+	actor_enter(a, w->place);
 	w->input.coming_elsewhere_bytes = coming_elsewhere_bytes;
 	for (int i = 0; i < STEPS_MAX; i++) {
 		int r = sense(w);

@@ -46,6 +46,20 @@ static void fuzz_values(unsigned which, const char *text)
 	expect(r == 0 || ((r == -EINVAL || r == -ERANGE) && n == 7));
 }
 
+/* A domain that nothing is ever done in is there for the rule that its preference is. */
+static void expect_domain(const struct config *c, const struct config_domain *d)
+{
+	bool ruled = false;
+
+	expect(d->path[0] == '/' && d->path[1] && strlen(d->path) < sizeof(d->path));
+	for (uint32_t i = 0; i < c->rule_count; i++) {
+		const struct rule *r = &c->rules[i];
+
+		ruled |= r->cgroup.set && strcmp(r->name, d->name) == 0;
+	}
+	expect(ruled || d->memory.kind != AMOUNT_OFF || d->pressure.set);
+}
+
 static void fuzz_load(const void *text, size_t size)
 {
 	_cleanup_(fd_closep) int fd = memfd_create("conf", MFD_CLOEXEC);
@@ -72,6 +86,9 @@ static void fuzz_load(const void *text, size_t size)
 		expect(c->ladder_count <= CONFIG_LADDER_MAX && c->rule_count <= CONFIG_RULES_MAX);
 		expect(c->victim_cap_usec >= c->victim_timeout_usec);
 		expect(c->kill.memory.kind != AMOUNT_OFF || c->kill.pressure.set);
+		expect(c->domain_count <= CONFIG_DOMAINS_MAX);
+		for (uint32_t i = 0; i < c->domain_count; i++)
+			expect_domain(c, &c->domains[i]);
 	}
 	config_free(c);
 }

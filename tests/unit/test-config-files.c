@@ -248,6 +248,26 @@ static void the_shipped_file_holds_the_defaults(void **state)
 	assert_same_scalars(w->config, &expected);
 }
 
+/* The part of the manual page whose heading names the section; it ends at *ret_end. */
+static const char *man_part(const char *man, const char *section, const char **ret_end)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "[%s]", section);
+	for (const char *at = man; (at = strstr(at, "\n.Ss ")); at++) {
+		const char *line_end = strchr(at + 1, '\n'), *found = strstr(at, name);
+
+		if (!found || found > line_end)
+			continue;
+		*ret_end = strstr(line_end, "\n.Ss ");
+		if (!*ret_end)
+			*ret_end = strstr(line_end, "\n.Sh ");
+		return at;
+	}
+	fail_msg("[%s] is not in the manual page", section);
+	return NULL;
+}
+
 /* Each key of the level's, timing's ... section is set in the file, so that the comparison above
  * compares something; each is described in the manual page. */
 static void every_key_is_documented(void **state)
@@ -258,13 +278,17 @@ static void every_key_is_documented(void **state)
 
 	for (unsigned i = 0; (key = config_key(i, &section)); i++) {
 		char heading[64], text[64];
-		const char *at, *end;
+		const char *at, *end, *part_end = NULL;
 
 		snprintf(text, sizeof(text), "\n.It Ic %s\n", key);
-		assert_non_null(strstr(man, text));
+		at = strstr(man_part(man, section, &part_end), text);
+		assert_true(at && at < part_end);
+		snprintf(heading, sizeof(heading), "[%s]", section);
 		if (strstr(section, "NAME")) {
+			at = strstr(conf, heading);
+			assert_non_null(at);
 			snprintf(text, sizeof(text), "\n#   %-8s ", key);
-			assert_non_null(strstr(conf, text));
+			assert_non_null(strstr(at, text));
 			continue;
 		}
 		snprintf(heading, sizeof(heading), "\n[%s]\n", section);
@@ -341,10 +365,12 @@ static void the_shipped_rules_protect_what_runs_the_machine_and_no_more(void **s
 	struct world *w = *state;
 
 	assert_int_equal(world_load_file(w, shipped("etc/oomfwd.conf")), 0);
-	for (uint32_t i = 0; i < w->config->rule_count; i++)
-		assert_int_equal(w->config->rules[i].action,
-			w->config->rules[i].preference == CGROUP_PREFERENCE_AVOID ? RULE_AVOID
-										  : RULE_PROTECT);
+	for (uint32_t i = 0; i < w->config->rule_count; i++) {
+		enum cgroup_preference p = w->config->rules[i].preference;
+		bool avoids = p == CGROUP_PREFERENCE_AVOID || p == CGROUP_PREFERENCE_LOW;
+
+		assert_int_equal(w->config->rules[i].action, avoids ? RULE_AVOID : RULE_PROTECT);
+	}
 	for (size_t n = 0; n < ARRAY_SIZE(shipped_cases); n++) {
 		const struct shipped_case *s = &shipped_cases[n];
 		struct task t = { .uid = s->uid };
@@ -380,7 +406,9 @@ static void the_examples_in_the_shipped_file_are_correct(void **state)
 	assert_string_equal(w->said, "");
 	for (uint32_t i = 0; i < w->config->rule_count; i++)
 		rules += w->config->rules[i].action != RULE_PROTECT;
-	assert_int_equal(rules, 3); /* with that of preference = avoid */
+	/* With those of preference = avoid and low, and that of a cgroup section. */
+	assert_int_equal(rules, 5);
+	assert_int_equal(w->config->domain_count, 3);
 }
 
 int main(void)

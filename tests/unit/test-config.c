@@ -196,8 +196,27 @@ static const struct {
 	{ "protect r", "cmdline", { "x" }, { "\\", "# x" } },
 	{ "protect r", "uid", { "0", "root", "4294967294" },
 		{ "4294967295", "-1", "no-such-user", "0x0", "99999999999999999999" } },
-	{ "avoid r", "preference", { "omit", "avoid" }, { "none", "Omit", "omit avoid", "1" } },
+	{ "avoid r", "preference", { "omit", "avoid", "low" },
+		{ "none", "Omit", "omit avoid", "1", "Low", "lower", "min" } },
+	{ "cgroup d", "path", { "/a", "/*/b-[0-9]?", "/a\\x2d" },
+		{ "a", "/", "/a/", "/../a", "/[" } },
+	{ "cgroup d", "memory", { "0.1%", "90%", "1M", "off" },
+		{ "0%", "90.1%", "1023K", "0", "16777215T", "on" } },
+	{ "cgroup d", "pressure", { "full 1% 1s", "some 100% 10m" },
+		{ "full 0% 1s", "full 1% 999ms", "full 1% 11m", "full 50%", "none" } },
+	{ "cgroup d", "kill", { "process", "group", "cgroup" },
+		{ "none", "Group", "cgroup group", "all", "off" } },
+	{ "cgroup d", "preference", { "none", "avoid", "protect", "prefer" },
+		{ "omit", "low", "Avoid", "avoid prefer", "off" } },
 };
+
+/* What a section needs besides the key. */
+static const char *besides(size_t i)
+{
+	bool needs_path = strcmp(bounds[i].section, "cgroup d") == 0;
+
+	return needs_path && strcmp(bounds[i].key, "path") != 0 ? "path = /x\n" : "";
+}
 
 static void every_key_takes_what_is_within_its_bounds(void **state)
 {
@@ -209,8 +228,8 @@ static void every_key_takes_what_is_within_its_bounds(void **state)
 	assert_null(config_key(ARRAY_SIZE(bounds), &section));
 	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++)
 		for (size_t j = 0; j < ARRAY_SIZE(bounds[i].good) && bounds[i].good[j]; j++) {
-			world_text(w, "[%s]\n%s = %s\n", bounds[i].section, bounds[i].key,
-				bounds[i].good[j]);
+			world_text(w, "[%s]\n%s = %s\n%s", bounds[i].section, bounds[i].key,
+				bounds[i].good[j], besides(i));
 			assert_int_equal(world_load(w), 0);
 			assert_null(strstr(w->said, "error"));
 		}
@@ -222,8 +241,8 @@ static void every_key_refuses_what_is_not_and_names_the_line(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++)
 		for (size_t j = 0; j < ARRAY_SIZE(bounds[i].bad) && bounds[i].bad[j]; j++) {
-			world_text(w, "[%s]\n%s = %s\n", bounds[i].section, bounds[i].key,
-				bounds[i].bad[j]);
+			world_text(w, "[%s]\n%s = %s\n%s", bounds[i].section, bounds[i].key,
+				bounds[i].bad[j], besides(i));
 			assert_int_equal(world_load(w), -EINVAL);
 			assert_int_equal(lines_of(w->said), 1);
 			assert_says(w, "test.conf:2: ");

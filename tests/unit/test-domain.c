@@ -32,8 +32,14 @@ struct actor {
 	enum domain_kill chosen_kill;
 	bool victim_is_gone;
 	bool nobody;
+	const struct domain_place *entered;
 };
 static struct actor actor;
+
+void actor_enter(struct actor *a, const struct domain_place *place)
+{
+	a->entered = place;
+}
 
 void actor_observe(struct actor *a, const struct engine *e, struct engine_input *in)
 {
@@ -58,6 +64,7 @@ void actor_carry_out(struct actor *a, const struct act_context *c, const struct 
 	if (action->kind != ACTION_CHOOSE || a->nobody)
 		return;
 	assert_non_null(c->place);
+	assert_ptr_equal(a->entered, c->place);
 	copy_cut(a->chosen_path, sizeof(a->chosen_path), c->place->path);
 	copy_cut(a->chosen_name, sizeof(a->chosen_name), c->place->name);
 	a->chosen_kill = c->place->kill;
@@ -166,6 +173,8 @@ static int setup(void **state)
 	fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(cgroup_mounts_from_fds(fd, -1, -1, &w->mounts), 0);
 	config_init(&w->config);
+	w->config.victim_timeout_usec = 20 * USEC_PER_SEC; /* this victim takes its time */
+	w->config.victim_cap_usec = 60 * USEC_PER_SEC;
 	w->config.domain_count = 1;
 	w->config.domains[0] = (struct config_domain){ .name = "containers",
 		.path = "/containers/*",

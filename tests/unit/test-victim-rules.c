@@ -229,6 +229,25 @@ static void test_what_a_unit_says_of_itself(void **state)
 	assert_chosen_alone(w, batch);
 }
 
+/* A stronger word hides a weaker one: a rule goes by the one it names, not by all up to it. */
+static void test_each_preference_is_matched_by_itself(void **state)
+{
+	static const enum cgroup_preference all[] = { CGROUP_PREFERENCE_NONE, CGROUP_PREFERENCE_LOW,
+		CGROUP_PREFERENCE_AVOID, CGROUP_PREFERENCE_OMIT };
+	struct world *w = *state;
+	struct task *t = process(w, "x", 4 * GIB);
+	struct rule *r = rule(w, RULE_AVOID, "x");
+
+	for (size_t i = 1; i < ARRAY_SIZE(all); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(all); j++) {
+			const struct task_detail d = { .preference = all[j] };
+
+			assert_true(all[i] > all[i - 1]);
+			r->preference = all[i];
+			assert_int_equal(victim_rule_matches(r, t, &d), i == j);
+		}
+}
+
 static void test_units(void **state)
 {
 	static const char *const cases[][2] = {
@@ -340,6 +359,7 @@ int main(void)
 		TEST(test_the_small_are_not_read_for_a_prefer_rule),
 		TEST(test_protect_goes_before_avoid_and_avoid_before_prefer),
 		TEST(test_what_a_unit_says_of_itself),
+		TEST(test_each_preference_is_matched_by_itself),
 		TEST(test_units),
 		TEST(test_the_oldest_hidden_makes_room),
 		TEST(test_hidden_as_long_as_a_member_lives),
