@@ -177,8 +177,6 @@ void actor_calm(struct actor *a)
 	_cleanup_(freep) struct victim_scratch *scratch = NULL;
 	_cleanup_(freep) uint8_t *scope = NULL;
 	uint32_t capacity = a->snapshot.capacity;
-	struct victim_scratch *old_scratch = a->scratch;
-	uint8_t *old_scope = a->scope;
 	struct sharedmm *sm;
 
 	if (a->snapshot.count + a->snapshot.dropped <= capacity / 2)
@@ -196,10 +194,10 @@ void actor_calm(struct actor *a)
 	}
 	sharedmm_free(a->sharedmm);
 	a->sharedmm = sm;
-	a->scratch = scratch;
-	a->scope = scope;
-	scratch = old_scratch;
-	scope = old_scope;
+	free(a->scratch);
+	a->scratch = take_pointer(&scratch);
+	free(a->scope);
+	a->scope = take_pointer(&scope);
 }
 
 /* An mm that is gone, or whose members all are or have another one now, need not be hidden. */

@@ -241,7 +241,7 @@ static void visit(struct cgroup_finder *f, const char *path)
 		const struct pattern *p = &f->pattern[i];
 		char head[PATTERN_SIZE];
 
-		if (p->depth == depth && !is_found && matches(p->text, path)) {
+		if (p->depth == depth && depth > 0 && !is_found && matches(p->text, path)) {
 			appear(f, i, path);
 			is_found = true;
 		}

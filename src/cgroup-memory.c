@@ -263,7 +263,7 @@ bool cgroup_oom_group(
 		return false;
 	/* From below upward: the last one found is the highest. */
 	memcpy(here, path, at + 1);
-	for (; at > 0 && at >= length; here[at] = '\0') {
+	for (; at > 1 && at >= length; here[at] = '\0') {
 		if (is_oom_group(m->v2_fd, here)) {
 			memcpy(ret, here, at + 1);
 			found = true;

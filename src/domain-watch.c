@@ -14,7 +14,7 @@
 #define SWEEP_EVERY_USEC (300 * USEC_PER_MSEC)
 #define SWEEP_PART       10
 /* Of the stall that a level asks for: this makes a domain worth an engine, and keeps it. */
-#define TROUBLE_PART 2
+#define TROUBLE_PART UINT64_C(2)
 
 static uint64_t stall_usec(const struct config_pressure *p, const struct pressure *reading)
 {

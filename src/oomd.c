@@ -137,8 +137,9 @@ static void reload(struct daemon *d)
 		use_config(d, fresh);
 		if (actor_rehearse(d->actor, &d->watch.mem) < 0)
 			report_line(REPORT_WARNING, "the rehearsal after the reload failed");
-		report_line(REPORT_NOTICE, "configuration reloaded, %u rules in force",
-			fresh->rule_count);
+		report_line(REPORT_NOTICE,
+			"configuration reloaded, %u rules in force, %u cgroups watched",
+			fresh->rule_count, domains_count(d->domains));
 		domains_say(d->domains);
 	}
 	survive_notify("READY=1");
@@ -363,31 +364,21 @@ static int add_sources(struct daemon *d)
 	return d->options.once ? 0 : open_alarm(d);
 }
 
-/* Every thread must have them blocked before it starts, for sd-event's signalfd to get them. */
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 static void say_started(const struct daemon *d)
 {
-	char total[32], available[32];
+	char total[32], available[32], domains[48] = "";
 
 	assert(d->config);
+	if (d->config->domain_count > 0)
+		snprintf(domains, sizeof(domains), ", %u cgroups by themselves",
+			domains_count(d->domains));
 	report_line(REPORT_NOTICE,
-		"oomfwd %s%s: %s of %s available, %u rules, shared mms by %s, cgroups %s, %s",
+		"oomfwd %s%s: %s of %s available, %u rules, shared mms by %s, cgroups %s, %s%s",
 		OOMFWD_VERSION, d->options.dry_run ? " (dry run: nobody is signalled)" : "",
 		report_bytes(d->watch.mem.available_bytes, available, sizeof(available)),
 		report_bytes(d->watch.mem.total_bytes, total, sizeof(total)), d->config->rule_count,
 		actor_evidence(d->actor), actor_cgroups(d->actor),
-		d->alarm_fd >= 0 ? "pressure trigger armed" : "no pressure trigger");
+		d->alarm_fd >= 0 ? "pressure trigger armed" : "no pressure trigger", domains);
 }
 
 static int fail(const char *what, int error)
@@ -487,7 +478,7 @@ int main(int argc, char **argv)
 	if (d.options.check_config)
 		return options_check_config(d.options.config_path);
 	survive_prepare_heap();
-	block_signals();
+	survive_block_signals();
 	r = report_open(d.options.verbose ? REPORT_DEBUG : REPORT_INFO);
 	if (r < 0) {
 		fprintf(stderr, "oomfwd: cannot start the log: %s\n", strerror(-r));

@@ -34,3 +34,7 @@ uint64_t survive_major_faults(void);
  * or -errno.
  */
 int survive_notify(const char *state);
+
+/* Blocks SIGTERM, SIGINT and SIGHUP for the event loop's signalfd, before any thread starts, and
+ * ignores SIGPIPE. */
+void survive_block_signals(void);

@@ -63,6 +63,14 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
+/* The same of a pointer whose address is given. */
+static inline void *take_pointer(void *p)
+{
+	void *taken = *(void **)p;
+	*(void **)p = NULL;
+	return taken;
+}
+
 static inline uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
