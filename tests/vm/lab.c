@@ -116,7 +116,7 @@ static void die(const char *what)
 
 /* --- the machine --- */
 
-static void load_modules(void)
+void lab_load_modules(void)
 {
 	FILE *f = fopen("/modules/order", "re");
 	char name[64], path[96];
@@ -152,7 +152,7 @@ static void set_up_machine(void)
 	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0)
 		die("mount-cgroup2");
 	lab_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	load_modules();
+	lab_load_modules();
 }
 
 /* Under systemd: out of every service's cgroup, so that nobody's kill of one ends the measuring. */
@@ -167,7 +167,7 @@ static void leave_services(void)
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	lab_write(path, "0");
 	lab_write("/proc/self/oom_score_adj", "-1000");
-	load_modules();
+	lab_load_modules();
 }
 
 /* The value of "key=" on the kernel's command line. */

@@ -44,6 +44,8 @@ void lab_sleep_msec(long msec);
 long lab_now_msec(void);
 /* Writes text into a file that exists; says so when it cannot. */
 bool lab_write(const char *path, const char *text);
+/* Loads those of /modules/order. */
+void lab_load_modules(void);
 /* The first number after name in a file, -1 when there is none. */
 long lab_file_number(const char *path, const char *name);
 

@@ -104,6 +104,12 @@ static int canary_worst(char *argv[])
 
 /* --- of which no container is made --- */
 
+static int modules(char *argv[])
+{
+	lab_load_modules();
+	return 0;
+}
+
 /* One mm in two cgroups: its owner thrashes where it was started, the other only is. */
 static int pair(char *argv[])
 {
@@ -222,14 +228,14 @@ static const struct {
 	int arguments;
 	int (*run)(char *argv[]);
 } tools[] = {
-	{ "family", 2, family },             /* PROCESSES MIB */
-	{ "canary", 1, canary },             /* FILE */
-	{ "canary-worst", 1, canary_worst }, /* FILE */
-	{ "pair", 2, pair },                 /* PROCS_FILE MIB */
-	{ "churn", 3, churn },               /* CGROUP RATE SECONDS */
-	{ "remove", 2, remove_at_once },     /* CGROUP SECONDS */
-	{ "usage", 2, usage },               /* PID SECONDS */
-	{ "level", 5, level },               /* PRESSURE_FILE PERCENT SPAN_MSEC PID SECONDS */
+	{ "family", 2, family },                        /* PROCESSES MIB */
+	{ "canary", 1, canary },                        /* FILE */
+	{ "canary-worst", 1, canary_worst },            /* FILE */
+	{ "modules", 0, modules }, { "pair", 2, pair }, /* PROCS_FILE MIB */
+	{ "churn", 3, churn },                          /* CGROUP RATE SECONDS */
+	{ "remove", 2, remove_at_once },                /* CGROUP SECONDS */
+	{ "usage", 2, usage },                          /* PID SECONDS */
+	{ "level", 5, level }, /* PRESSURE_FILE PERCENT SPAN_MSEC PID SECONDS */
 };
 
 int lab_tool(int argc, char *argv[])
