@@ -189,37 +189,73 @@ static long stalled_usec(const struct reading *r, long last, long span_msec)
 	return 0;
 }
 
-/* Follows memory.pressure until process PID is dead: says when it had stalled, full, for so many
- * percent of the last span, and how much later it died. */
+/* The process of this name in a cgroup.procs, 0: none yet; the others go to ret. */
+static pid_t find_process(const char *procs, const char *name, char *ret, size_t size)
+{
+	FILE *f = fopen(procs, "re");
+	pid_t pid = 0, found = 0;
+
+	ret[0] = '\0';
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		char path[48], comm[32] = "";
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && read(fd, comm, sizeof(comm) - 1) > 0 &&
+			strncmp(comm, name, strlen(name)) == 0)
+			found = pid;
+		else
+			snprintf(ret + strlen(ret), size - strlen(ret), " %d", (int)pid);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/*
+ * Follows memory.pressure of a cgroup, which need not be there yet, until its thrasher is dead:
+ * says who that is and who else is there; when all had stalled for so many percent of a span; and
+ * how much later he died.
+ */
 static int level(char *argv[])
 {
 	static struct reading readings[READINGS];
 	struct sched_param priority = { .sched_priority = 2 };
-	long percent = number(argv[1]), span = number(argv[2]), start = lab_now_msec(), most = 0;
-	long reached = -1, now = start;
-	pid_t pid = (pid_t)number(argv[3]);
+	long percent = number(argv[2]), span = number(argv[3]), most = 0, reached = -1, n = 0;
+	long start = lab_now_msec(), now = start, until = start + 1000 * number(argv[4]);
+	pid_t pid = 0;
+	char others[256];
 
 	sched_setscheduler(0, SCHED_FIFO, &priority);
-	for (long n = 0; !lab_is_dead(pid); n++) {
-		long stalled;
+	while (lab_full_stall_usec(argv[0]) < 0 && now < until) {
+		lab_sleep_msec(READING_MSEC);
+		now = lab_now_msec();
+		/* What is not there does not stall. */
+		readings[0].at_msec = now - span;
+		n = 1;
+	}
+	start = now;
+	for (; (pid == 0 || !lab_is_dead(pid)) && now < until; n++) {
+		long stalled, full = lab_full_stall_usec(argv[0]);
 
 		readings[n % READINGS].at_msec = now;
-		readings[n % READINGS].full_usec = lab_full_stall_usec(argv[0]);
+		readings[n % READINGS].full_usec =
+			full < 0 && n > 0 ? readings[(n - 1) % READINGS].full_usec : full;
 		stalled = stalled_usec(readings, n, span);
 		most = stalled > most ? stalled : most;
 		if (reached < 0 && stalled / 10 >= percent * span)
 			reached = now;
-		if (now - start > 1000 * number(argv[4])) {
-			lab_say("alive reached_ms=%ld most_percent=%ld\n",
-				reached < 0 ? -1 : reached - start, most / 10 / span);
-			return 1;
-		}
+		if (pid == 0 && (pid = find_process(argv[1], "thrasher", others, sizeof(others))))
+			lab_say("%d%s\n", (int)pid, others);
 		lab_sleep_msec(READING_MSEC);
 		now = lab_now_msec();
 	}
-	lab_say("reached_ms=%ld dead_ms=%ld late_ms=%ld most_percent=%ld\n",
-		reached < 0 ? -1 : reached - start, now - start, reached < 0 ? -1 : now - reached,
-		most / 10 / span);
+	lab_say("%s reached_ms=%ld end_ms=%ld late_ms=%ld most_percent=%ld\n",
+		now < until ? "dead" : "alive", reached < 0 ? -1 : reached - start, now - start,
+		reached < 0 || now >= until ? -1 : now - reached, most / 10 / span);
 	return 0;
 }
 
@@ -235,7 +271,7 @@ static const struct {
 	{ "churn", 3, churn },                          /* CGROUP RATE SECONDS */
 	{ "remove", 2, remove_at_once },                /* CGROUP SECONDS */
 	{ "usage", 2, usage },                          /* PID SECONDS */
-	{ "level", 5, level }, /* PRESSURE_FILE PERCENT SPAN_MSEC PID SECONDS */
+	{ "level", 5, level }, /* PRESSURE_FILE PROCS_FILE PERCENT SPAN_MSEC SECONDS */
 };
 
 int lab_tool(int argc, char *argv[])
