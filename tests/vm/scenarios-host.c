@@ -93,6 +93,22 @@ static void over_limit(void)
 	lab_hog(0);
 }
 
+/* Not crun itself on its way to it. */
+static bool is_lab(pid_t pid)
+{
+	char path[48], comm[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, comm, sizeof(comm) - 1) < 0)
+		comm[0] = '\0';
+	close(fd);
+	return strcmp(comm, "lab\n") == 0;
+}
+
 /* An OCI container of /var/lib/lab/NAME, run by crun, whose first process is the victim. */
 static void run_container(const char *name)
 {
@@ -106,12 +122,14 @@ static void run_container(const char *name)
 		execv(CRUN, argv);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && pid <= 0; i++) {
+	for (int i = 0; i < 500 && !is_lab(pid); i++) {
 		lab_sleep_msec(20);
 		pid = lab_cgroup_pid(name);
 	}
-	if (pid <= 0)
+	if (!is_lab(pid)) {
 		lab_say("lab: crun has not started the container\n");
+		return; /* never ready: this run counts as failed */
+	}
 	lab_role(pid, LAB_VICTIM);
 	lab->scenario_ready = 1;
 }
