@@ -15,11 +15,9 @@
 #include <libcgroup.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <mntent.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
@@ -124,27 +122,34 @@ bool cgroup_path_is_safe(const char *path)
 	return true;
 }
 
+/*
+ * Component by component and through no link, so never out of the mount. openat2(2) would do that
+ * in one call, but RestrictSUIDSGID= of systemd answers it with ENOSYS, as do seccomp profiles of
+ * containers.
+ */
 int cgroup_open(int mount_fd, const char *path)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd;
+	_cleanup_(fd_closep) int at_fd = -EBADF;
 
 	if (!cgroup_path_is_safe(path))
 		return -EINVAL;
 	if (mount_fd < 0)
 		return -ENOENT;
-	path += strspn(path, "/");
-	if (!*path)
-		path = ".";
-	fd = syscall(SYS_openat2, mount_fd, path, &how, sizeof(how));
-	/* RestrictSUIDSGID= of systemd takes openat2 away, and so do containers. The tree of the
-	 * kernel has no symbolic links, and ".." is out. */
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-		fd = openat(mount_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : (int)fd;
+	at_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (path += strspn(path, "/"); at_fd >= 0 && *path; path += strspn(path, "/")) {
+		char name[NAME_MAX + 1];
+		size_t n = strcspn(path, "/");
+		int fd;
+
+		if (n >= sizeof(name))
+			return -ENAMETOOLONG;
+		copy_cut(name, n + 1, path);
+		fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		fd_closep(&at_fd);
+		at_fd = fd;
+		path += n;
+	}
+	return at_fd < 0 ? -errno : take_fd(&at_fd);
 }
 
 int cgroup_read_file(int dir_fd, const char *name, char *ret, size_t size)

@@ -93,20 +93,19 @@ static void over_limit(void)
 	lab_hog(0);
 }
 
-/* Not crun itself on its way to it. */
+/* Before that it is still crun, and may fail. */
 static bool is_lab(pid_t pid)
 {
-	char path[48], comm[32] = "";
+	char path[32], comm[16] = "";
 	int fd;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (read(fd, comm, sizeof(comm) - 1) < 0)
-		comm[0] = '\0';
-	close(fd);
-	return strcmp(comm, "lab\n") == 0;
+	n = fd >= 0 ? read(fd, comm, sizeof(comm) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && strncmp(comm, "lab\n", 4) == 0;
 }
 
 /* An OCI container of /var/lib/lab/NAME, run by crun, whose first process is the victim. */
@@ -115,6 +114,7 @@ static void run_container(const char *name)
 	char bundle[64],
 		*const argv[] = { (char *)"crun", (char *)"--cgroup-manager=cgroupfs",
 			(char *)"run", (char *)"--bundle", bundle, (char *)name, NULL };
+	bool started = false;
 	pid_t pid = 0;
 
 	snprintf(bundle, sizeof(bundle), "/var/lib/lab/%s", name);
@@ -122,13 +122,15 @@ static void run_container(const char *name)
 		execv(CRUN, argv);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && !is_lab(pid); i++) {
+	for (int i = 0; i < 500 && !started; i++) {
 		lab_sleep_msec(20);
 		pid = lab_cgroup_pid(name);
+		started = pid > 0 && is_lab(pid);
 	}
-	if (!is_lab(pid)) {
+	/* No victim to be found dead: the run counts for nothing. */
+	if (!started) {
 		lab_say("lab: crun has not started the container\n");
-		return; /* never ready: this run counts as failed */
+		exit(1);
 	}
 	lab_role(pid, LAB_VICTIM);
 	lab->scenario_ready = 1;
