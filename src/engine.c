@@ -310,8 +310,9 @@ static uint64_t open_need(
 {
 	uint64_t coming = add_sat_u64(engine_coming_bytes(e, in), in->coming_elsewhere_bytes);
 	uint64_t growth = 0;
-	/* Under pressure one victim at a time, until it subsides. */
-	uint64_t deficit = verdict_pressure_need_bytes(in->mem);
+	/* Under pressure one victim at a time, until it subsides: what it still holds says nothing,
+	 * for the stalls of the past are in the reading until it is gone. */
+	uint64_t deficit = e->victim_count > 0 ? 0 : verdict_pressure_need_bytes(in->mem);
 
 	if (e->cause == CAUSE_MEMORY) {
 		deficit = verdict_need_bytes(e->config, in->mem);

@@ -34,9 +34,10 @@ struct answer {
 
 enum worker_state {
 	WORKER_IDLE,
-	WORKER_BUSY, /* has a request that somebody waits for */
-	WORKER_DONE, /* has the answer */
-	WORKER_LOST, /* nobody waits any more */
+	WORKER_ASKED, /* has a request that it has not begun with */
+	WORKER_BUSY,  /* is at work, and somebody waits for it */
+	WORKER_DONE,  /* has the answer */
+	WORKER_LOST,  /* nobody waits any more */
 };
 
 struct worker {
@@ -148,10 +149,11 @@ static void *work(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		while (w->state != WORKER_BUSY && !p->closing)
+		while (w->state != WORKER_ASKED && !p->closing)
 			pthread_cond_wait(&w->changed, &p->lock);
-		if (w->state != WORKER_BUSY)
+		if (w->state != WORKER_ASKED)
 			break;
+		w->state = WORKER_BUSY;
 		pthread_mutex_unlock(&p->lock);
 		serve(&w->reader, &w->request, &w->answer);
 		pthread_mutex_lock(&p->lock);
@@ -228,13 +230,17 @@ static int ask(
 		return -EBUSY;
 	}
 	w->request = *q;
-	w->state = WORKER_BUSY;
+	w->state = WORKER_ASKED;
 	atomic_store(&w->reader.abandoned, false);
 	pthread_cond_signal(&w->changed);
-	while (w->state == WORKER_BUSY && r == 0)
+	while ((w->state == WORKER_ASKED || w->state == WORKER_BUSY) && r == 0)
 		r = pthread_cond_timedwait(&w->changed, &p->lock, &deadline);
 	if (w->state == WORKER_DONE) {
 		r = take_answer(w, ret);
+	} else if (w->state == WORKER_ASKED) {
+		/* It has not had the CPU in all that time. It is not lost: it never began. */
+		w->state = WORKER_IDLE;
+		r = -ETIMEDOUT;
 	} else {
 		w->state = WORKER_LOST;
 		atomic_store(&w->reader.abandoned, true);

@@ -621,6 +621,27 @@ static void pressure_kills_one_at_a_time_and_only_below_the_guard(void **state)
 	assert_int_equal(w.began, 0);
 }
 
+/* The stalls of before are in the reading until it is gone, whatever it still holds. */
+static void pressure_kills_nobody_else_while_a_victim_is_torn_down(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	w.used_elsewhere = 720 * MIB;
+	h = world_hog(&w, 60, 0);
+	h->trickle = 1000 * MIB;
+	h->dies_after = 300 * MS;
+	world_hog(&w, 50, 0);
+	w.in.pressure_kill = true;
+	world_run(&w, 250 * MS);
+	assert_int_equal(w.kills, 1);
+	w.in.pressure_kill = false;
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.freed, 1);
+	assert_int_equal(w.kills, 1);
+}
+
 static void without_a_handle_exit_is_the_witness(void **state)
 {
 	struct world w;
@@ -853,6 +874,7 @@ int main(void)
 		cmocka_unit_test(others_victims_get_their_time_then_the_ladder_goes_on),
 		cmocka_unit_test(swap_that_is_free_keeps_the_level_away),
 		cmocka_unit_test(pressure_kills_one_at_a_time_and_only_below_the_guard),
+		cmocka_unit_test(pressure_kills_nobody_else_while_a_victim_is_torn_down),
 		cmocka_unit_test(without_a_handle_exit_is_the_witness),
 		cmocka_unit_test(verdict_of_shared_memory_waits_for_the_mm),
 		cmocka_unit_test(verdict_exited_is_not_freed_while_the_mm_has_users),

@@ -28,8 +28,7 @@ void lab_role(pid_t pid, enum lab_role role)
 		lab_say("lab: %d is a %s\n", (int)pid, role == LAB_VICTIM ? "victim" : "survivor");
 }
 
-/* Cheap noise: pages that neither compress nor merge. */
-static uint64_t noise(uint64_t *x)
+uint64_t lab_noise(uint64_t *x)
 {
 	*x ^= *x << 13;
 	*x ^= *x >> 7;
@@ -47,7 +46,7 @@ void lab_grow(long mib, long mib_per_sec, int flags)
 		if (p == MAP_FAILED)
 			return;
 		for (long k = 0; k < 1 << 20; k += 512)
-			*(uint64_t *)(p + k) = noise(&x);
+			*(uint64_t *)(p + k) = lab_noise(&x);
 		if (mib_per_sec)
 			lab_sleep_msec(1000 / mib_per_sec);
 	}

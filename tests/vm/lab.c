@@ -6,6 +6,7 @@
  * lab SCENARIO [UNIT]      the same as root of a machine with systemd, whose UNIT is the daemon
  * lab slow-core            what the kernel pipes a core dump into
  * lab bomb | hog | thrash  the fork bomb, and what runs in containers: programs of their own
+ * lab TOOL ...             see tools.c
  * Both start three innocents and two canaries beside the scenario, and end with one line,
  * "RESULT key=value ...". Static, and locked in memory.
  */
@@ -115,7 +116,7 @@ static void die(const char *what)
 
 /* --- the machine --- */
 
-static void load_modules(void)
+void lab_load_modules(void)
 {
 	FILE *f = fopen("/modules/order", "re");
 	char name[64], path[96];
@@ -151,7 +152,7 @@ static void set_up_machine(void)
 	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0)
 		die("mount-cgroup2");
 	lab_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	load_modules();
+	lab_load_modules();
 }
 
 /* Under systemd: out of every service's cgroup, so that nobody's kill of one ends the measuring. */
@@ -166,7 +167,7 @@ static void leave_services(void)
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	lab_write(path, "0");
 	lab_write("/proc/self/oom_score_adj", "-1000");
-	load_modules();
+	lab_load_modules();
 }
 
 /* The value of "key=" on the kernel's command line. */
@@ -440,7 +441,10 @@ int main(int argc, char *argv[])
 	struct subject subject = { 0 };
 	const struct scenario *s;
 	bool first = getpid() == 1, recovered = true;
+	int status = lab_tool(argc, argv);
 
+	if (status >= 0)
+		return status;
 	if (argc == 2 && strcmp(argv[1], "slow-core") == 0)
 		return lab_slow_core();
 	if (argc == 2 && strcmp(argv[1], "thrash") == 0)

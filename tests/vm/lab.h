@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define LAB_SHARED_FD 100
@@ -43,12 +44,17 @@ void lab_sleep_msec(long msec);
 long lab_now_msec(void);
 /* Writes text into a file that exists; says so when it cannot. */
 bool lab_write(const char *path, const char *text);
+/* Loads those of /modules/order. */
+void lab_load_modules(void);
 /* The first number after name in a file, -1 when there is none. */
 long lab_file_number(const char *path, const char *name);
 
 /* --- actors.c --- */
 
 void lab_role(pid_t pid, enum lab_role role);
+
+/* Cheap noise: pages of it neither compress nor merge. */
+uint64_t lab_noise(uint64_t *x);
 
 /* Maps and touches mib MiB of incompressible memory, at so many MiB a second (0: as fast as it
  * goes), with these mmap flags besides MAP_ANONYMOUS. Stops when there is no more to be had. */
@@ -104,6 +110,11 @@ int lab_slow_core(void);
 void lab_bomb(void) __attribute__((noreturn));
 void lab_thrash(void) __attribute__((noreturn));
 
+/* --- tools.c --- */
+
+/* Runs what argv[1] names, with its arguments; -1 when that is no tool. */
+int lab_tool(int argc, char *argv[]);
+
 /* --- measure.c --- */
 
 struct outcome {
@@ -126,4 +137,6 @@ void lab_measure(struct outcome *o, const struct scenario *s, const struct subje
 pid_t lab_subject_pid(const struct subject *subject);
 struct usage lab_usage(pid_t pid);
 bool lab_is_dead(pid_t pid);
+/* "full total" of a memory.pressure, -1 when it cannot be read. */
+long lab_full_stall_usec(const char *path);
 unsigned lab_count_roles(enum lab_role role, bool dead);

@@ -140,6 +140,20 @@ struct usage lab_usage(pid_t pid)
 	return u;
 }
 
+long lab_full_stall_usec(const char *path)
+{
+	char text[256], *p;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	p = strstr(text, "full ");
+	p = p ? strstr(p, "total=") : NULL;
+	return p ? strtol(p + 6, NULL, 10) : -1;
+}
+
 /* --- the episode --- */
 
 static struct sample read_sample(int meminfo_fd)
