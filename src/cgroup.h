@@ -15,6 +15,7 @@ struct cgroup_mounts;
  * the avoid of Meta's oomd. */
 enum cgroup_preference {
 	CGROUP_PREFERENCE_NONE,
+	CGROUP_PREFERENCE_LOW,   /* within its memory.low or memory.min: as good as reserved */
 	CGROUP_PREFERENCE_AVOID, /* last of all */
 	CGROUP_PREFERENCE_OMIT,  /* never */
 };
@@ -61,6 +62,14 @@ int cgroup_handle_pressure(const struct cgroup_handle *h, char *ret, size_t size
 bool cgroup_handle_populated(const struct cgroup_handle *h);
 /* The text of memory.pressure of a cgroup that nobody holds a handle of. As above. */
 int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *ret, size_t size);
+/*
+ * For v1 without PSI: an eventfd of the caller's that becomes readable (8 bytes, nonblocking) at
+ * each event of memory.pressure_level in path: level is "critical", or "critical,hierarchy" for
+ * those of the cgroups below too (mm/vmpressure.c). Also once when the cgroup is removed. Close it
+ * to hear no more. -ENOENT where there is no v1 memory hierarchy or no such cgroup, -EINVAL for
+ * ".." in path or a level that is none, or another -errno.
+ */
+int cgroup_pressure_level_fd(const struct cgroup_mounts *m, const char *path, const char *level);
 
 /*
  * The cgroup that dies as a whole when a process in path is to die of a shortage in domain ("/":
@@ -69,7 +78,8 @@ int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *
  */
 bool cgroup_oom_group(const struct cgroup_mounts *m, const char *path, const char *domain,
 	char *ret, size_t size);
-/* Whether memory.min or memory.low of path, or of the unit it is in, covers all it holds. */
+/* Whether memory.min or memory.low of path, or of the unit it is in, covers all it holds. Only
+ * where root owns the cgroup: nobody exempts himself. v1 has nothing like it: false. */
 bool cgroup_within_low(const struct cgroup_mounts *m, const char *path);
 
 /*
@@ -91,8 +101,9 @@ int cgroup_mounts_dup_v2(const struct cgroup_mounts *m);
 /*
  * The preference in the extended attributes of a cgroup, or else of the unit it is in (its
  * innermost .service or .scope): trusted.oomd_omit and trusted.oomd_avoid, or user.oomd_omit and
- * user.oomd_avoid where root owns the cgroup, as systemd has it (src/oom/oomd-util.c). Reads below
- * mount_fd of a cgroup2; what cannot be read says nothing. Never allocates.
+ * user.oomd_avoid where root owns the cgroup, as systemd has it (src/oom/oomd-util.c). Where
+ * neither is marked, LOW as of cgroup_within_low(). Reads below mount_fd of a cgroup2; what cannot
+ * be read says nothing. Never allocates.
  */
 enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path);
 
