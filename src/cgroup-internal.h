@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Between cgroup.c and cgroup-kill.c: reading and walking below the mount points. Nothing here
- * allocates.
+ * Between the files of cgroup: reading and walking below the mount points. Nothing here allocates.
  */
 #pragma once
 
@@ -24,9 +23,16 @@ bool cgroup_is_gone(int error);
 int cgroup_open(int mount_fd, const char *path);
 int cgroup_read_file(int dir_fd, const char *name, char *ret, size_t size);
 int cgroup_write_file(int dir_fd, const char *name, const char *text);
-
-/* Whether memory.min or memory.low covers all that the cgroup holds. */
-bool cgroup_is_within_low(int v2_fd, const char *path);
+/* A number and nothing else, or "max": UINT64_MAX. 0 or -EINVAL. */
+int cgroup_parse_bytes(const char *text, uint64_t *ret);
+/* A file that holds one such. */
+int cgroup_read_bytes(int dir_fd, const char *name, uint64_t *ret);
+/* The innermost .service or .scope that path is in. An fd, -ENOENT also when path is in none or is
+ * one itself, or another -errno. */
+int cgroup_open_unit(int mount_fd, const char *path);
+/* Whether memory.min or memory.low covers all that the cgroup of this directory holds, and root owns
+ * it: nobody exempts himself. */
+bool cgroup_dir_within_low(int dir_fd);
 
 /* The hierarchy that holds the processes of path: on a hybrid machine either may. */
 int cgroup_mount_of(const struct cgroup_mounts *m, const char *path);

@@ -178,17 +178,15 @@ int cgroup_write_file(int dir_fd, const char *name, const char *text)
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-static int read_bytes(int mount_fd, const char *path, const char *name, uint64_t *ret)
+int cgroup_parse_bytes(const char *text, uint64_t *ret)
 {
-	_cleanup_(fd_closep) int dir_fd = cgroup_open(mount_fd, path);
-	char text[32] = "", *end;
 	uint64_t bytes;
-	int r;
+	char *end;
 
-	if (dir_fd < 0)
-		return dir_fd;
-	if ((r = cgroup_read_file(dir_fd, name, text, sizeof(text))) < 0)
-		return r;
+	if (strcmp(text, "max\n") == 0 || strcmp(text, "max") == 0) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
 	bytes = strtoull(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || (*end != '\n' && *end != '\0'))
 		return -EINVAL;
@@ -196,11 +194,26 @@ static int read_bytes(int mount_fd, const char *path, const char *name, uint64_t
 	return 0;
 }
 
+int cgroup_read_bytes(int dir_fd, const char *name, uint64_t *ret)
+{
+	char text[32] = "";
+	int r = cgroup_read_file(dir_fd, name, text, sizeof(text));
+
+	return r < 0 ? r : cgroup_parse_bytes(text, ret);
+}
+
+static int read_bytes_at(int mount_fd, const char *path, const char *name, uint64_t *ret)
+{
+	_cleanup_(fd_closep) int dir_fd = cgroup_open(mount_fd, path);
+
+	return dir_fd < 0 ? dir_fd : cgroup_read_bytes(dir_fd, name, ret);
+}
+
 int cgroup_memory_bytes(const struct cgroup_mounts *m, const char *path, uint64_t *ret)
 {
-	int r = read_bytes(m->v2_fd, path, "memory.current", ret);
+	int r = read_bytes_at(m->v2_fd, path, "memory.current", ret);
 
-	return r == -ENOENT ? read_bytes(m->memory_fd, path, "memory.usage_in_bytes", ret) : r;
+	return r == -ENOENT ? read_bytes_at(m->memory_fd, path, "memory.usage_in_bytes", ret) : r;
 }
 
 int cgroup_mounts_dup_v2(const struct cgroup_mounts *m)
@@ -249,27 +262,32 @@ static size_t unit_length(const char *path)
 	return length;
 }
 
-/* What one cgroup says of itself. */
-static enum cgroup_preference preference_of(int mount_fd, const char *path)
+int cgroup_open_unit(int mount_fd, const char *path)
 {
-	_cleanup_(fd_closep) int dir_fd = cgroup_open(mount_fd, path);
+	char unit[PATH_MAX];
+	size_t length = unit_length(path);
 
-	return dir_fd < 0 ? CGROUP_PREFERENCE_NONE : preference_of_dir(dir_fd);
+	if (length == 0 || length >= sizeof(unit) || !path[length])
+		return -ENOENT;
+	memcpy(unit, path, length);
+	unit[length] = '\0';
+	return cgroup_open(mount_fd, unit);
 }
 
 enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path)
 {
-	char unit[PATH_MAX];
-	size_t length = unit_length(path);
-	enum cgroup_preference p = preference_of(mount_fd, path);
-	bool low = p == CGROUP_PREFERENCE_NONE && cgroup_is_within_low(mount_fd, path);
+	enum cgroup_preference p = CGROUP_PREFERENCE_NONE;
+	_cleanup_(fd_closep) int own_fd = cgroup_open(mount_fd, path);
+	_cleanup_(fd_closep) int unit_fd = cgroup_open_unit(mount_fd, path);
 
-	if (p == CGROUP_PREFERENCE_NONE && length > 0 && length < sizeof(unit) && path[length]) {
-		copy_cut(unit, length + 1, path);
-		p = preference_of(mount_fd, unit);
-		low = low || cgroup_is_within_low(mount_fd, unit);
-	}
-	return p == CGROUP_PREFERENCE_NONE && low ? CGROUP_PREFERENCE_LOW : p;
+	if (own_fd >= 0)
+		p = preference_of_dir(own_fd);
+	if (p == CGROUP_PREFERENCE_NONE && unit_fd >= 0)
+		p = preference_of_dir(unit_fd);
+	if (p == CGROUP_PREFERENCE_NONE &&
+		(cgroup_dir_within_low(own_fd) || cgroup_dir_within_low(unit_fd)))
+		p = CGROUP_PREFERENCE_LOW;
+	return p;
 }
 
 bool cgroup_is_gone(int error)

@@ -15,7 +15,7 @@ struct cgroup_mounts;
  * the avoid of Meta's oomd. The strongest word that holds is the one that counts. */
 enum cgroup_preference {
 	CGROUP_PREFERENCE_NONE,
-	CGROUP_PREFERENCE_LOW,   /* within its memory.low or memory.min */
+	CGROUP_PREFERENCE_LOW,   /* within its memory.low or memory.min: as good as reserved */
 	CGROUP_PREFERENCE_AVOID, /* last of all */
 	CGROUP_PREFERENCE_OMIT,  /* never */
 };
@@ -66,6 +66,14 @@ int cgroup_file_path(
 	const struct cgroup_mounts *m, const char *path, const char *name, char *ret, size_t size);
 /* The text of memory.pressure of a cgroup that nobody holds a handle of. As above. */
 int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *ret, size_t size);
+/*
+ * For v1 without PSI: an eventfd of the caller's that becomes readable (8 bytes, nonblocking) at
+ * each event of memory.pressure_level in path: level is "critical", or "critical,hierarchy" for
+ * those of the cgroups below too (mm/vmpressure.c). Also once when the cgroup is removed. Close it
+ * to hear no more. -ENOENT where there is no v1 memory hierarchy or no such cgroup, -EINVAL for
+ * ".." in path or a level that is none, or another -errno.
+ */
+int cgroup_pressure_level_fd(const struct cgroup_mounts *m, const char *path, const char *level);
 
 /*
  * The cgroup that dies as a whole when a process in path is to die of a shortage in domain ("/":
@@ -74,13 +82,6 @@ int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *
  */
 bool cgroup_oom_group(const struct cgroup_mounts *m, const char *path, const char *domain,
 	char *ret, size_t size);
-/*
- * For v1: an eventfd that is readable (8 bytes) whenever the cgroup's memory.pressure_level reaches
- * level, such as "critical" or "critical,hierarchy". The fd, -ENOENT where there is no v1 memory
- * hierarchy or cgroup, or another -errno.
- */
-int cgroup_pressure_level_fd(const struct cgroup_mounts *m, const char *path, const char *level);
-
 /*
  * Where the cgroup namespace we are in has its root, as seen from the cgroup2 mount: "" when that
  * is the mount's root or cannot be told. In a namespace of our own (a container with the host's
@@ -100,9 +101,10 @@ int cgroup_mounts_dup_v2(const struct cgroup_mounts *m);
 /*
  * The preference in the extended attributes of a cgroup, or else of the unit it is in (its
  * innermost .service or .scope): trusted.oomd_omit and trusted.oomd_avoid, or user.oomd_omit and
- * user.oomd_avoid where root owns the cgroup, as systemd has it (src/oom/oomd-util.c). Else LOW,
- * where the memory of one of the two is within its memory.min or memory.low. Reads below
- * mount_fd of a cgroup2; what cannot be read says nothing. Never allocates.
+ * user.oomd_avoid where root owns the cgroup, as systemd has it (src/oom/oomd-util.c). Where
+ * neither is marked, LOW where memory.min or memory.low of one of the two covers all it holds and
+ * root owns it. Reads below mount_fd of a cgroup2; what cannot be read says nothing. Never
+ * allocates.
  */
 enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path);
 
