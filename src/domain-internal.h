@@ -42,7 +42,7 @@ struct section {
 	char base[DOMAIN_PATH_SIZE];
 	int trigger_fd;
 	bool at_base; /* the trigger is where it belongs, not above */
-	uint64_t alarmed_until_usec;
+	uint64_t alarmed_since_usec, alarmed_until_usec;
 };
 
 struct domains {

@@ -126,8 +126,8 @@ static void check(struct domains *d, struct domain *known)
 		cgroup_pressure_text(d->mounts, known->path, text, sizeof(text)) < 0 ||
 		psi_parse(text, &p) < 0)
 		return;
-	/* What came since long ago says nothing about now. */
-	if (known->read_usec > 0 && elapsed < SWEEP_FOR_USEC &&
+	/* What came since before the alarm says nothing about now. */
+	if (known->read_usec >= d->section[known->section].alarmed_since_usec &&
 		is_trouble(level, &known->last, &p, elapsed))
 		watch_closely(d, known, &p, now);
 	known->last = p;
@@ -137,7 +137,7 @@ static void check(struct domains *d, struct domain *known)
 /* Reads all domains of the sections that have an alarm. Returns when to do so again. */
 static uint64_t sweep(struct domains *d, uint64_t now_usec)
 {
-	uint64_t alarmed = 0, took;
+	uint64_t alarmed = 0, cpu = thread_cpu_usec();
 
 	for (uint32_t i = 0; i < d->config->domain_count; i++)
 		if (now_usec < d->section[i].alarmed_until_usec)
@@ -149,8 +149,8 @@ static uint64_t sweep(struct domains *d, uint64_t now_usec)
 	for (uint32_t i = 0; i < d->count; i++)
 		if (alarmed & UINT64_C(1) << d->domain[i].section)
 			check(d, &d->domain[i]);
-	took = sub_or_zero_u64(monotonic_usec(), now_usec);
-	d->next_sweep_usec = now_usec + max_u64(SWEEP_EVERY_USEC, took * SWEEP_PART);
+	cpu = thread_cpu_usec() - cpu;
+	d->next_sweep_usec = now_usec + max_u64(SWEEP_EVERY_USEC, cpu * SWEEP_PART);
 	return d->next_sweep_usec;
 }
 

@@ -123,9 +123,10 @@ void domains_alarm(struct domains *d, uint32_t section, bool gone, uint64_t now_
 		disarm(d, section);
 		arm(d, section);
 	}
-	/* Those that stall may be read at once. */
-	if (s->alarmed_until_usec < now_usec)
-		d->next_sweep_usec = now_usec;
+	if (s->alarmed_until_usec < now_usec) {
+		s->alarmed_since_usec = now_usec;
+		d->next_sweep_usec = now_usec; /* those that stall may be read at once */
+	}
 	s->alarmed_until_usec = now_usec + SWEEP_FOR_USEC;
 }
 

@@ -448,7 +448,7 @@ int main(int argc, char *argv[])
 	if (argc == 2 && strcmp(argv[1], "slow-core") == 0)
 		return lab_slow_core();
 	if (argc == 2 && strcmp(argv[1], "thrash") == 0)
-		lab_thrash("/thrash"); /* in a container */
+		lab_thrash(); /* in a container */
 	map_shared();
 	if (argc == 2 && strcmp(argv[1], "hog") == 0)
 		lab_plain_hog(); /* in a container */

@@ -108,7 +108,7 @@ extern const struct scenario lab_scenarios[], lab_host_scenarios[]; /* end with 
 int lab_slow_core(void);
 /* "lab bomb", "lab thrash": programs of their own. */
 void lab_bomb(void) __attribute__((noreturn));
-void lab_thrash(const char *path) __attribute__((noreturn));
+void lab_thrash(void) __attribute__((noreturn));
 
 /* --- tools.c --- */
 

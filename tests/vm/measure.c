@@ -17,7 +17,7 @@
 #define STABLE_MSEC        2000
 #define NO_END_MSEC        10000
 #define LIMIT_MSEC         45000
-#define LIMIT_NOT_LOW_MSEC 20000
+#define LIMIT_NOT_LOW_MSEC 45000
 #define SAMPLE_MSEC        10
 
 struct sample {

@@ -21,11 +21,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CRUN    "/usr/bin/crun"
-#define IDLERS  2000
-#define WORKERS 40
-#define THREADS 400
-#define BOMB    1500
+#define CRUN       "/usr/bin/crun"
+#define THRASH_MIB UINT64_C(200)
+#define IDLERS     2000
+#define WORKERS    40
+#define THREADS    400
+#define BOMB       1500
 
 static void run_command(const char *path, char *const argv[])
 {
@@ -49,7 +50,7 @@ static void swap_on(const char *path)
 		lab_say("lab: swapon %s: %s\n", path, strerror(errno));
 }
 
-static void hog_with_swap(void)
+static void swap_on_disk(void)
 {
 	int fd = open("/var/tmp/swap", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
@@ -57,13 +58,23 @@ static void hog_with_swap(void)
 		lab_say("lab: no room for swap\n");
 	close(fd);
 	swap_on("/var/tmp/swap");
+}
+
+static void hog_with_swap(void)
+{
+	swap_on_disk();
 	lab_spawn(lab_plain_hog, LAB_VICTIM);
+}
+
+static void swap_on_zram(void)
+{
+	lab_write("/sys/block/zram0/disksize", "256M");
+	swap_on("/dev/zram0");
 }
 
 static void hog_with_zram(void)
 {
-	lab_write("/sys/block/zram0/disksize", "256M");
-	swap_on("/dev/zram0");
+	swap_on_zram();
 	lab_spawn(lab_plain_hog, LAB_VICTIM);
 }
 
@@ -144,25 +155,26 @@ static void run_limit(void)
 		lab_spawn(over_limit, LAB_VICTIM);
 }
 
-/* Reads a file over and over in a cgroup that has not the room to keep it. */
-void lab_thrash(const char *path)
+/* Wants pages in no order, of more than its cgroup has room for: the others are in swap. */
+void lab_thrash(void)
 {
-	static char buffer[1 << 16];
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const size_t words = (THRASH_MIB << 20) / sizeof(unsigned long);
+	volatile unsigned long *p = mmap(NULL, words * sizeof(*p), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long x = 88172645463325252UL;
 
-	for (int i = 0; i < 160 * 16; i++)
-		if (write(fd, buffer, sizeof(buffer)) < 0)
-			lab_say("lab: no room for the file\n");
-	fsync(fd);
-	lab_grow(90, 0, MAP_PRIVATE);
-	for (;;)
-		for (off_t at = 0; at < 160 << 20; at += (off_t)sizeof(buffer))
-			if (pread(fd, buffer, sizeof(buffer), at) < 0)
-				lab_say("lab: read: %s\n", strerror(errno));
+	/* Nothing that can be compressed. */
+	for (size_t i = 0;; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		p[i < words ? i : x % words] = x;
+	}
 }
 
 static void run_thrash(void)
 {
+	swap_on_zram();
 	run_container("lab-thrasher");
 }
 
