@@ -71,13 +71,27 @@ static struct troubled *free_place(struct domains *d)
 	return NULL;
 }
 
+static bool is_same(const struct troubled *t, const struct domain *known)
+{
+	return t->section == known->section && strcmp(t->path, known->path) == 0;
+}
+
 static bool is_troubled(const struct domains *d, const struct domain *known)
 {
 	for (uint32_t i = 0; i < TROUBLED_MAX; i++)
-		if (d->troubled[i].used && d->troubled[i].section == known->section &&
-			strcmp(d->troubled[i].path, known->path) == 0)
+		if (d->troubled[i].used && is_same(&d->troubled[i], known))
 			return true;
 	return false;
+}
+
+/* What was read while it was watched closely counts as read: its stalls have been dealt with. */
+static void hand_back(struct domains *d, const struct troubled *t)
+{
+	for (uint32_t i = 0; i < d->count; i++)
+		if (is_same(t, &d->domain[i])) {
+			d->domain[i].last = t->last;
+			d->domain[i].read_usec = t->read_usec;
+		}
 }
 
 /* Gives a domain an engine, with what is known of its past. */
@@ -169,10 +183,12 @@ uint64_t domains_look(struct domains *d, struct actor *a, bool hold, uint64_t de
 			continue;
 		watch_look(&t->watch, a, hold ? UINT64_MAX : 0, detected_usec, &next);
 		if (!watch_is_busy(&t->watch) &&
-			(t->gone || monotonic_usec() >= t->watch.stalling_until_usec))
+			(t->gone || monotonic_usec() >= t->watch.stalling_until_usec)) {
+			hand_back(d, t);
 			domain_leave(t);
-		else
+		} else {
 			until = min_u64(until, next);
+		}
 	}
 	return until;
 }

@@ -149,7 +149,7 @@ SERVICE_CAPABILITIES = capabilities(" ".join(values(SERVICE, "CapabilityBounding
 
 
 def rules(text):
-    """{(kind, name): {condition: value}} of a configuration."""
+    """{(kind, name): {key: value}} of the named sections of a configuration."""
     found, rule = {}, None
     for line in text.splitlines():
         if match := re.fullmatch(r"\[(\w+)(?: (\S+))?\]", line):
@@ -285,7 +285,9 @@ def test_oomfwd_takes_the_configuration_without_a_word():
         r = subprocess.run([BINARY, "--check-config", "--config", str(path)], capture_output=True,
                            text=True, timeout=30, check=False)
     equal((r.returncode, r.stderr), (0, ""))
-    assert f"correct, {len(rules(CONFIG))} rules" in r.stdout, r.stdout
+    domains = sum(kind == "cgroup" for kind, _ in rules(CONFIG))
+    expected = f"correct, {len(rules(CONFIG)) - domains} rules, {domains} cgroup sections"
+    assert expected in r.stdout, r.stdout
 
 
 def test_the_shipped_rules_are_all_there():
