@@ -72,36 +72,6 @@ unsigned lab_count_roles(enum lab_role role, bool dead)
 
 /* --- the daemon --- */
 
-static pid_t unit_pid(const char *unit)
-{
-	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd",
-		"/sys/fs/cgroup/unified" };
-	char path[256], text[32];
-
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		int fd;
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "%s/system.slice/%s/cgroup.procs", roots[i], unit);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-		if (fd >= 0)
-			close(fd);
-		if (n > 0) {
-			text[n] = '\0';
-			return (pid_t)strtol(text, NULL, 10);
-		}
-	}
-	return 0;
-}
-
-pid_t lab_subject_pid(const struct subject *subject)
-{
-	if (subject->unit)
-		return unit_pid(subject->unit);
-	return subject->child > 0 && !lab_is_dead(subject->child) ? subject->child : 0;
-}
-
 static long first_number(const char *path)
 {
 	char text[64];
@@ -112,6 +82,35 @@ static long first_number(const char *path)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	return strtol(text, NULL, 10);
+}
+
+/* The first process of a unit, wherever its slice is in the hierarchy. */
+static pid_t unit_pid(const char *unit)
+{
+	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd",
+		"/sys/fs/cgroup/unified" };
+	/* The latter is nohang's. */
+	static const char *const slices[] = { "system.slice", "hostcritical.slice" };
+	char path[256];
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+		for (size_t k = 0; k < sizeof(slices) / sizeof(slices[0]); k++) {
+			long pid;
+
+			snprintf(path, sizeof(path), "%s/%s/%s/cgroup.procs", roots[i], slices[k],
+				unit);
+			pid = first_number(path);
+			if (pid > 0)
+				return (pid_t)pid;
+		}
+	return 0;
+}
+
+pid_t lab_subject_pid(const struct subject *subject)
+{
+	if (subject->unit)
+		return unit_pid(subject->unit);
+	return subject->child > 0 && !lab_is_dead(subject->child) ? subject->child : 0;
 }
 
 struct usage lab_usage(pid_t pid)
