@@ -30,8 +30,8 @@ int cgroup_read_bytes(int dir_fd, const char *name, uint64_t *ret);
 /* The innermost .service or .scope that path is in. An fd, -ENOENT also when path is in none or is
  * one itself, or another -errno. */
 int cgroup_open_unit(int mount_fd, const char *path);
-/* Whether memory.min or memory.low covers all that the cgroup of this directory holds, and root owns
- * it: nobody exempts himself. */
+/* Whether memory.min or memory.low covers all that the cgroup of this directory holds, and root
+ * owns it: nobody exempts himself. */
 bool cgroup_dir_within_low(int dir_fd);
 
 /* The hierarchy that holds the processes of path: on a hybrid machine either may. */

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 /* v1 writes its "unlimited" as a number: PAGE_COUNTER_MAX pages, near 2^63. */
@@ -326,29 +325,6 @@ int cgroup_file_path(
 		return -errno;
 	dir[n] = '\0';
 	return (size_t)snprintf(ret, size, "%s/%s", dir, name) < size ? 0 : -ENAMETOOLONG;
-}
-
-int cgroup_pressure_level_fd(const struct cgroup_mounts *m, const char *path, const char *level)
-{
-	_cleanup_(fd_closep) int dir_fd = cgroup_open(m->memory_fd, path);
-	_cleanup_(fd_closep) int level_fd = -EBADF, event_fd = -EBADF;
-	char text[64];
-	int r;
-
-	if (dir_fd < 0)
-		return dir_fd;
-	level_fd = openat(dir_fd, "memory.pressure_level", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (level_fd < 0)
-		return -errno;
-	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event_fd < 0)
-		return -errno;
-	if ((size_t)snprintf(text, sizeof(text), "%d %d %s", event_fd, level_fd, level) >=
-		sizeof(text))
-		return -EINVAL;
-	/* The kernel needs level_fd for this write only. */
-	r = cgroup_write_file(dir_fd, "cgroup.event_control", text);
-	return r < 0 ? r : take_fd(&event_fd);
 }
 
 static bool is_oom_group(int v2_fd, const char *path)

@@ -66,14 +66,6 @@ int cgroup_file_path(
 	const struct cgroup_mounts *m, const char *path, const char *name, char *ret, size_t size);
 /* The text of memory.pressure of a cgroup that nobody holds a handle of. As above. */
 int cgroup_pressure_text(const struct cgroup_mounts *m, const char *path, char *ret, size_t size);
-/*
- * For v1 without PSI: an eventfd of the caller's that becomes readable (8 bytes, nonblocking) at
- * each event of memory.pressure_level in path: level is "critical", or "critical,hierarchy" for
- * those of the cgroups below too (mm/vmpressure.c). Also once when the cgroup is removed. Close it
- * to hear no more. -ENOENT where there is no v1 memory hierarchy or no such cgroup, -EINVAL for
- * ".." in path or a level that is none, or another -errno.
- */
-int cgroup_pressure_level_fd(const struct cgroup_mounts *m, const char *path, const char *level);
 
 /*
  * The cgroup that dies as a whole when a process in path is to die of a shortage in domain ("/":

@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <limits.h>
-#include <poll.h>
 #include <sys/xattr.h>
 
 #include <cmocka.h>
@@ -306,7 +305,6 @@ static void paths_that_lead_out_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(out); i++) {
 		assert_int_equal(cgroup_handle_open(t.m, out[i], &t.h), -EINVAL);
 		assert_int_equal(cgroup_pressure_text(t.m, out[i], text, sizeof(text)), -EINVAL);
-		assert_int_equal(cgroup_pressure_level_fd(t.m, out[i], "critical"), -EINVAL);
 		assert_false(within_low(out[i]));
 		assert_false(cgroup_oom_group(t.m, out[i], "/", text, sizeof(text)));
 		assert_false(cgroup_oom_group(t.m, "/a", out[i], text, sizeof(text)));
@@ -319,7 +317,6 @@ static void paths_that_lead_out_are_refused(void **state)
 	mount_tree(false, false);
 	assert_int_equal(cgroup_handle_open(t.m, "/a", &t.h), -ENOENT);
 	assert_int_equal(cgroup_pressure_text(t.m, "/a", text, sizeof(text)), -ENOENT);
-	assert_int_equal(cgroup_pressure_level_fd(t.m, "/a", "critical"), -ENOENT);
 	cgroup_handle_close(NULL);
 }
 
@@ -447,41 +444,13 @@ static void a_cgroup_within_its_low_is_as_good_as_reserved(void **state)
 	assert_int_equal(preference("/s/db.service/worker"), CGROUP_PREFERENCE_AVOID);
 }
 
-static void the_pressure_level_is_asked_for_in_the_kernels_words(void **state)
-{
-	_cleanup_(fd_closep) int fd = -EBADF, text_fd = -EBADF;
-	char text[64] = "", end[32];
-	unsigned before;
-
-	put("memory/a/memory.pressure_level", "");
-	put("memory/a/cgroup.event_control", "");
-	put("memory/b/memory.pressure_level", "");
-	mount_tree(true, true);
-	before = open_fds();
-	fd = cgroup_pressure_level_fd(t.m, "/a", "critical,hierarchy");
-	assert_true(fd >= 0);
-	assert_int_equal(open_fds(), before + 1);
-	text_fd = openat(t.tree.fd, "memory/a/cgroup.event_control", O_RDONLY | O_CLOEXEC);
-	assert_true(read(text_fd, text, sizeof(text) - 1) > 0);
-	snprintf(end, sizeof(end), "%d ", fd);
-	assert_memory_equal(text, end, strlen(end));
-	assert_string_equal(strrchr(text, ' '), " critical,hierarchy");
-	assert_int_equal(cgroup_pressure_level_fd(t.m, "/b", "critical"), -ENOENT);
-	assert_int_equal(cgroup_pressure_level_fd(t.m, "/c", "critical"), -ENOENT);
-	assert_int_equal(
-		cgroup_pressure_level_fd(t.m, "/a",
-			"criticalcriticalcriticalcriticalcriticalcriticalcriticalcritical"),
-		-EINVAL);
-}
-
 /* --- on this machine's own cgroups --- */
 
-static void live_v1_limits_removal_and_level(void **state)
+static void live_v1_limits_and_removal(void **state)
 {
 	char name[64], text[256];
-	_cleanup_(fd_closep) int level_fd = -EBADF, dir_fd = -EBADF, file_fd = -EBADF;
+	_cleanup_(fd_closep) int dir_fd = -EBADF, file_fd = -EBADF;
 	struct cgroup_memory c;
-	uint64_t events;
 	int r;
 
 	snprintf(name, sizeof(name), "/oomfwd-test-memory-%d", getpid());
@@ -501,18 +470,12 @@ static void live_v1_limits_removal_and_level(void **state)
 	assert_int_equal(cgroup_handle_memory(t.h, &c), 0);
 	assert_int_equal(c.limit_bytes, 64 * MIB);
 	assert_false(cgroup_handle_populated(t.h));
-	assert_int_equal(cgroup_pressure_level_fd(t.m, name, "rubbish"), -EINVAL);
-	level_fd = cgroup_pressure_level_fd(t.m, name, "critical");
-	assert_true(level_fd >= 0);
-	assert_int_equal(read(level_fd, &events, sizeof(events)), -1);
-	assert_int_equal(errno, EAGAIN);
 
 	assert_int_equal(rmdir(t.group), 0);
 	assert_int_equal(cgroup_handle_memory(t.h, &c), -ENODEV);
 	assert_false(cgroup_handle_populated(t.h));
 	r = cgroup_handle_pressure(t.h, text, sizeof(text));
 	assert_true(r == -ENODEV || r == -ENOENT);
-	assert_int_equal(poll(&(struct pollfd){ .fd = level_fd, .events = POLLIN }, 1, 5000), 1);
 	assert_int_equal(cgroup_handle_open(t.m, name, &(struct cgroup_handle *){ NULL }), -ENOENT);
 }
 
@@ -577,8 +540,7 @@ int main(void)
 		TEST(a_handle_has_twelve_fds_at_most_and_gives_them_back),
 		TEST(the_highest_oom_group_within_the_domain_dies),
 		TEST(a_cgroup_within_its_low_is_as_good_as_reserved),
-		TEST(the_pressure_level_is_asked_for_in_the_kernels_words),
-		TEST(live_v1_limits_removal_and_level),
+		TEST(live_v1_limits_and_removal),
 		TEST(live_v2_pressure_and_removal),
 		TEST(live_the_root_can_be_opened),
 	};
