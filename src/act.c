@@ -355,6 +355,11 @@ static void say_episode(struct actor *a, enum report_kind kind, const struct act
 	e.latency_usec = sub_or_zero_u64(in->now_usec, engine->began_usec);
 	e.kernel_oom_kills = sub_or_zero_u64(in->mem->kernel_oom_kills, c->said->kernel_oom_kills);
 	report_event(&e);
+	/* Somebody else was quicker: worth a word on the levels. */
+	if (kind == REPORT_RECOVERED && e.kernel_oom_kills > 0) {
+		e.kind = REPORT_KERNEL_OOM;
+		report_event(&e);
+	}
 	if (kind == REPORT_EPISODE_BEGAN)
 		*c->said = (struct act_said){ .kernel_oom_kills = in->mem->kernel_oom_kills };
 }

@@ -380,11 +380,16 @@ static void say_whole(struct text *t, const struct report_event *e)
 
 static void say_kernel_oom(struct text *t, const struct report_event *e)
 {
-	text_add(t,
-		"the kernel's own OOM killer has killed %llu process%s: oomfwd was too late, or a "
-		"cgroup met its own limit; if memory was short everywhere, raise the levels in %s",
-		(unsigned long long)e->kernel_oom_kills, e->kernel_oom_kills == 1 ? "" : "es",
-		CONFIG_PATH);
+	add_domain(t, e);
+	text_add(t, "the kernel's own OOM killer has killed %llu process%s meanwhile: ",
+		(unsigned long long)e->kernel_oom_kills, e->kernel_oom_kills == 1 ? "" : "es");
+	if (e->domain_path[0])
+		text_add(t, "it met its limit faster than its stalls could be measured");
+	else
+		text_add(t,
+			"oomfwd was too late, or a cgroup met its own limit; if memory was short "
+			"everywhere, raise the levels in %s",
+			CONFIG_PATH);
 }
 
 enum report_level report_level_of(const struct report_event *e)

@@ -49,6 +49,14 @@ static void assert_said(const struct report_event *e, const char *expected)
 	assert_string_equal(text, expected);
 }
 
+static void put_in_domain(struct report_event *e)
+{
+	snprintf(e->domain, sizeof(e->domain), "docker");
+	snprintf(e->domain_path, sizeof(e->domain_path),
+		"/system.slice/docker-"
+		"3f00aa11bb223f00aa11bb223f00aa11bb223f00aa11bb223f00aa11bb22cafe.scope");
+}
+
 static void the_beginning_of_an_episode(void **state)
 {
 	struct report_event e = sample(REPORT_EPISODE_BEGAN);
@@ -288,9 +296,69 @@ static void the_kernel_was_faster(void **state)
 	struct report_event e = sample(REPORT_KERNEL_OOM);
 
 	assert_said(&e,
-		"the kernel's own OOM killer has killed 1 process: oomfwd was too late, or a "
-		"cgroup met its own limit; if memory was short everywhere, raise the levels "
-		"in " CONFIG_PATH);
+		"the kernel's own OOM killer has killed 1 process meanwhile: oomfwd was too "
+		"late, or a cgroup met its own limit; if memory was short everywhere, raise the "
+		"levels in " CONFIG_PATH);
+	put_in_domain(&e);
+	e.kernel_oom_kills = 2;
+	assert_said(&e,
+		"Docker container 3f00aa11bb22 [cgroup docker]: the kernel's own OOM killer has "
+		"killed 2 "
+		"processes meanwhile: it met its limit faster than its stalls could be measured");
+}
+
+static void what_is_about_a_domain_names_it(void **state)
+{
+	struct report_event e = sample(REPORT_EPISODE_BEGAN);
+
+	put_in_domain(&e);
+	e.available_after_bytes = 656 * MIB;
+	e.swap_total_bytes = 0;
+	e.cause = CAUSE_PRESSURE;
+	assert_said(&e,
+		"Docker container 3f00aa11bb22 [cgroup docker]: its memory pressure has reached "
+		"the kill "
+		"level: 656 MiB of 16 GiB available (4.1 %), no swap");
+	e = sample(REPORT_RECOVERED);
+	put_in_domain(&e);
+	assert_said(&e,
+		"Docker container 3f00aa11bb22 [cgroup docker]: memory has recovered after 84 ms: "
+		"2 "
+		"victims, 3.1 GiB freed; mem available 4.1 % -> 61 %");
+}
+
+static void who_dies_in_another_cgroup_is_said(void **state)
+{
+	struct report_event e = sample(REPORT_SIGNALLED);
+	char text[2048];
+
+	put_in_domain(&e);
+	e.outside = 1;
+	report_format(&e, text, sizeof(text));
+	assert_non_null(strstr(
+		text, ", 1 of them in another cgroup; Docker container 3f00aa11bb22 [cgroup"));
+	assert_int_equal(report_level_of(&e), REPORT_WARNING);
+	e.along = true; /* one of many in a cgroup that dies whole */
+	assert_int_equal(report_level_of(&e), REPORT_DEBUG);
+}
+
+static void a_cgroup_that_dies_whole(void **state)
+{
+	struct report_event e = { .kind = REPORT_WHOLE, .members = 5 };
+
+	snprintf(e.cgroup, sizeof(e.cgroup), "/pod");
+	assert_said(&e,
+		"killed all of /pod, 5 processes, with its victim: its memory.oom.group is set");
+	e.kill = DOMAIN_KILL_CGROUP;
+	e.members = 1;
+	e.dry_run = true;
+	assert_said(&e,
+		"would have killed all of /pod, 1 process, with its victim: kill = cgroup is set "
+		"for it");
+	e.error = -EBUSY;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: it holds a "
+		"protected process; the others were signalled");
 }
 
 static bool is_harmless(const char *s)
@@ -315,6 +383,8 @@ static void hostile_names_break_nothing(void **state)
 		e.pin = MM_PIN_PROTECTED;
 		memset(e.cgroup, '\n', sizeof(e.cgroup) - 1);
 		memset(e.rule, 0x1b, sizeof(e.rule) - 1);
+		memset(e.domain, '\r', sizeof(e.domain) - 1);
+		memset(e.domain_path, 0x9b, sizeof(e.domain_path) - 1);
 		report_format(&e, text, sizeof(text));
 		assert_true(is_harmless(text));
 		for (size_t size = 1; size < 200; size++) {
@@ -415,6 +485,9 @@ int main(void)
 		cmocka_unit_test(the_steps_of_the_ladder),
 		cmocka_unit_test(the_end_of_an_episode),
 		cmocka_unit_test(the_kernel_was_faster),
+		cmocka_unit_test(what_is_about_a_domain_names_it),
+		cmocka_unit_test(who_dies_in_another_cgroup_is_said),
+		cmocka_unit_test(a_cgroup_that_dies_whole),
 		cmocka_unit_test(hostile_names_break_nothing),
 		cmocka_unit_test(what_is_escaped_and_what_is_not),
 		cmocka_unit_test(a_cut_never_goes_through_a_character),
