@@ -92,7 +92,7 @@ static bool prepare_member(void *ctx, pid_t pid)
 		return true;
 	slot = act_prepare(a, &c, m->c->place);
 	if (slot < 0)
-		return true;
+		return slot != -ENOSPC; /* the rest, too, is left to cgroup.kill */
 	a->slots[slot].event.along = true;
 	m->slots[m->count++] = slot;
 	return true;

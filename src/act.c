@@ -124,7 +124,7 @@ int act_prepare(struct actor *a, const struct candidate *c, const struct domain_
 		return slot;
 	}
 	if (slot == -ESRCH)
-		return -1;
+		return slot;
 	event_of_candidate(a, c, place, &lost);
 	lost.at_usec = monotonic_usec();
 	lost.error = slot;
@@ -136,7 +136,7 @@ int act_prepare(struct actor *a, const struct candidate *c, const struct domain_
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &id);
 		actor_hide(a, &id);
 	}
-	return -1;
+	return slot;
 }
 
 static void say_lost(struct actor *a, int slot, int error)

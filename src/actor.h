@@ -52,5 +52,6 @@ struct actor {
 int actor_look_around(struct actor *a, struct victim_need need, const struct domain_place *place);
 /* Puts an mm on the hidden list, which takes its handle over. */
 void actor_hide(struct actor *a, const struct mm_id *id);
-/* Prepares the group of a candidate. Returns its slot, or -1: left out, for a reason reported. */
+/* Prepares the group of a candidate. Returns its slot, or -errno of kill_prepare(): left out, for a
+ * reason reported. */
 int act_prepare(struct actor *a, const struct candidate *c, const struct domain_place *place);

@@ -366,7 +366,9 @@ static void say_whole(struct text *t, const struct report_event *e)
 		add_cgroup(t, e->cgroup);
 		text_add(t, " is killed, though %s: ", why);
 		if (e->error == -EBUSY)
-			text_add(t, "it holds a protected process; the others were signalled");
+			text_add(t,
+				"a process in it is protected, or not all could be looked at in "
+				"time; those that may die were signalled");
 		else
 			text_error(t, e->error);
 		return;
