@@ -349,7 +349,7 @@ static bool next_step(struct engine *e, struct action *ret)
 	return false;
 }
 
-static bool is_killing(const struct engine *e)
+bool engine_is_killing(const struct engine *e)
 {
 	uint32_t i = 0;
 
@@ -366,7 +366,7 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 	if (need == 0 || in->now_usec < max_u64(e->hold_usec, e->step_until_usec))
 		return false;
 	/* What was killed a moment ago may be enough, and has a deadline of its own. */
-	if (e->exhausted && is_killing(e))
+	if (e->exhausted && engine_is_killing(e))
 		return false;
 	if (e->exhausted && e->level == LEVEL_KILL && next_step(e, ret))
 		return true;

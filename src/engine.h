@@ -114,5 +114,8 @@ void engine_set_config(struct engine *e, const struct config *c);
 /* What its victims in flight still hold, and what they gave back a moment ago and does not show. */
 uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in);
 
+/* Whether somebody has had SIGKILL whose memory is not back yet. */
+bool engine_is_killing(const struct engine *e);
+
 /* One step. Call again with the outcome until the action's kind is ACTION_WAIT. */
 void engine_step(struct engine *e, const struct engine_input *in, struct action *ret);

@@ -205,8 +205,8 @@ static void look(struct daemon *d)
 
 	until = look_at_machine(d, detected);
 	/* The machine's victims may be a domain's: whether they suffice there shows when they are
-	 * gone. */
-	hold = d->watch.engine.victim_count > 0;
+	 * gone. Who was only asked to go may take longer than a domain can wait. */
+	hold = engine_is_killing(&d->watch.engine);
 	until = min_u64(until, domains_look(d->domains, d->actor, hold, detected));
 	keep_house(d, monotonic_usec(), was_busy);
 	arm_timer(d, until);
