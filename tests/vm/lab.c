@@ -26,6 +26,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -98,8 +99,31 @@ long lab_file_number(const char *path, const char *name)
 	return strtol(p, NULL, 10);
 }
 
+/* The result is told in one write that begins a line: the daemon writes to the same console. */
+static char result[1024];
+
+static void result_add(const char *format, ...)
+{
+	size_t length = strlen(result);
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(result + length, sizeof(result) - length, format, ap);
+	va_end(ap);
+}
+
+static void result_tell(void)
+{
+	char line[sizeof(result) + 10];
+	int n = snprintf(line, sizeof(line), "\nRESULT %s\n", result);
+
+	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+		return;
+}
+
 static void power_off(void)
 {
+	tcdrain(STDOUT_FILENO); /* what a serial line has not sent yet is lost with the power */
 	sync();
 	reboot(RB_POWER_OFF);
 	lab_sleep_for_ever();
@@ -108,7 +132,8 @@ static void power_off(void)
 static void die(const char *what)
 {
 	lab_say("lab: %s: %s\n", what, strerror(errno));
-	lab_say("RESULT error=%s\n", what);
+	result_add("error=%s", what);
+	result_tell();
 	if (getpid() == 1)
 		power_off();
 	exit(1);
@@ -354,8 +379,8 @@ static void report_usage(const struct subject *subject, const struct usage *befo
 		return;
 	if (pid > 0)
 		u = lab_usage(pid);
-	lab_say(" daemon_alive=%d daemon_majflt=%ld daemon_cpu_ms=%ld daemon_rss_kib=%ld "
-		"daemon_locked_kib=%ld",
+	result_add(" daemon_alive=%d daemon_majflt=%ld daemon_cpu_ms=%ld daemon_rss_kib=%ld "
+		   "daemon_locked_kib=%ld",
 		pid > 0, u.majflt - before->majflt, (u.cpu_usec - before->cpu_usec) / 1000,
 		u.rss_kib, u.locked_kib);
 }
@@ -366,7 +391,8 @@ static void report(const struct scenario *s, const struct outcome *o, long kerne
 	unsigned alive = lab_count_roles(LAB_VICTIM, false);
 	unsigned survivors_dead = lab_count_roles(LAB_SURVIVOR, true);
 
-	lab_say("RESULT scenario=%s recovered=%d right=%d below_ms=%ld first_ms=%ld "
+	result_add(
+		"scenario=%s recovered=%d right=%d below_ms=%ld first_ms=%ld "
 		"exhausted_ms=%ld lowest_kib=%ld freed_kib=%ld kernel_oom_kills=%ld innocents=%u "
 		"innocents_of=%u victims_alive=%u victims_dead=%u survivors_dead=%u canary_ms=%ld "
 		"file_canary_ms=%ld run_ms=%ld",
@@ -387,11 +413,12 @@ static void idle(const struct subject *subject)
 
 	lab_sleep_msec(IDLE_SEC * 1000L);
 	b = lab_usage(pid);
-	lab_say("RESULT scenario=idle recovered=1 right=1 seconds=%d wakeups=%ld "
-		"daemon_cpu_ms=%.1f "
-		"daemon_rss_kib=%ld daemon_locked_kib=%ld daemon_alive=%d\n",
+	result_add("scenario=idle recovered=1 right=1 seconds=%d wakeups=%ld "
+		   "daemon_cpu_ms=%.1f "
+		   "daemon_rss_kib=%ld daemon_locked_kib=%ld daemon_alive=%d",
 		IDLE_SEC, b.switches - a.switches, (double)(b.cpu_usec - a.cpu_usec) / 1000,
 		b.rss_kib, b.locked_kib, !lab_is_dead(pid));
+	result_tell();
 }
 
 /* Returns whether the machine has recovered. */
@@ -416,7 +443,7 @@ static bool run(const struct scenario *s, const struct subject *subject)
 		before = (struct usage){ 0 }; /* another process by now */
 	report(s, &o, lab_file_number("/proc/vmstat", "\noom_kill ") - kills);
 	report_usage(subject, &before);
-	lab_say("\n");
+	result_tell();
 	return o.recovered;
 }
 
