@@ -8,12 +8,14 @@
 #include "ctl.h"
 #include "facts.h"
 #include "psi.h"
+#include "verdict.h"
 #include "victim.h"
 
 /* Borrowed by whoever looks at it; the figures are of the last look_now(). */
 struct look {
 	struct config *config; /* owned */
 	struct meminfo mem;
+	struct shortage shortage; /* of mem: what the choice is for, unless need_bytes was given */
 	struct victim_need need;
 	struct snapshot snapshot;
 	struct sharedmm *sharedmm;
@@ -23,12 +25,15 @@ struct look {
 	struct victim_scratch *scratch;
 	struct choice *choice;
 	struct sensor *sensor;
-	struct cgroup_mounts mounts;
+	struct cgroup_mounts *mounts;
 	int proc_fd;
-	bool can_ptrace; /* else marks of others read as 0 and groups are uncertain: say so */
+	/* Else marks of others read as 0 and groups are uncertain: say so. Known from look_now().
+	 */
+	bool can_ptrace;
 };
 
-/* Loads the configuration (its errors go to stderr) and opens what is needed. 0 or -errno. */
+/* Loads the configuration and opens what is needed. 0, or -errno, which has been explained on
+ * stderr. */
 int look_new(const struct ctl *c, struct look **ret);
 void look_free(struct look *l);
 static inline void look_freep(struct look **l)
