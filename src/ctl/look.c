@@ -91,7 +91,7 @@ int look_new(const struct ctl *c, struct look **ret)
 	l->snapshot.proc_fd = -EBADF;
 	l->config = ctl_load_config(c);
 	if (!l->config)
-		return -EINVAL;
+		return -EBADMSG;
 	r = open_all(l, &what);
 	if (r == -EXDEV)
 		ctl_fail(CTL_FAILED,

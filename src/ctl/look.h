@@ -33,8 +33,13 @@ struct look {
 };
 
 /* Loads the configuration and opens what is needed. 0, or -errno, which has been explained on
- * stderr. */
+ * stderr; -EBADMSG: there are errors in the configuration. */
 int look_new(const struct ctl *c, struct look **ret);
+/* The exit status for that. */
+static inline int look_status(int error)
+{
+	return error == -EBADMSG ? CTL_NOT_FOUND : CTL_FAILED;
+}
 void look_free(struct look *l);
 static inline void look_freep(struct look **l)
 {
