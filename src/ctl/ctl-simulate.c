@@ -173,7 +173,7 @@ static void add_notes(struct json *j, const struct source *s)
 	if (s->record ? !s->record->can_ptrace : !s->look->can_ptrace)
 		json_add_text(notes,
 			"who shares memory with whom is not known for certain: this "
-			"takes root (CAP_SYS_PTRACE)");
+			"takes CAP_SYS_PTRACE, as root has it");
 	if (s->snapshot->unread + s->snapshot->dropped > 0)
 		json_add_text(notes, "not all processes could be read");
 	json_set(j, "notes", notes);

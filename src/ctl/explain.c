@@ -166,12 +166,12 @@ static void note_unseen(
 {
 	if (t->flags & TASK_MARKS_HIDDEN)
 		json_add_text(unseen,
-			"whether it shares its memory: this takes root "
-			"(CAP_SYS_PTRACE)");
+			"whether it shares its memory: this takes "
+			"CAP_SYS_PTRACE, as root has it");
 	else if (!l->can_ptrace)
 		json_add_text(unseen,
 			"whether processes of other users share its memory: this "
-			"takes root (CAP_SYS_PTRACE)");
+			"takes CAP_SYS_PTRACE, as root has it");
 	if (!l->facts.kcmp)
 		json_add_text(unseen,
 			"who shares memory for certain: kcmp(2) is not to be had "
