@@ -39,7 +39,10 @@ static int write_file(const struct json *j, const char *path)
 
 	if (r < 0)
 		return r;
+	errno = 0;
 	r = json_write(j, f, false);
+	if (r == -EIO && ferror(f) && errno > 0)
+		r = -errno;
 	/* The disk may be full only now. */
 	if (fflush(f) != 0 && r == 0)
 		r = -errno;

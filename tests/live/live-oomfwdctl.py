@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
 import tap  # pylint: disable=wrong-import-position
 
-CTL, CHILDREN = sys.argv[1:3]
+CTL, CHILDREN = map(os.path.realpath, sys.argv[1:3])
 SOURCE = Path(os.environ["OOMFWD_SOURCE"])
 FIXTURES = Path(os.environ["OOMFWD_FIXTURES"]) / "snapshot"
 CONFIG = str(SOURCE / "etc/oomfwd.conf")
@@ -96,7 +96,7 @@ def test_explain_of_a_thread_is_about_its_process():
 
 def test_explain_names_the_rule_and_the_member_it_matches():
     with Pair() as pair, tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
-        f.write("[protect tests]\ncomm = ^ctl-children$\n")
+        f.write(f"[protect tests]\ncomm = ^ctl-children$\nexe = {CHILDREN}\nuid = {os.geteuid()}\n")
         f.flush()
         j = answer("explain", str(pair.sharer), config=f.name)["candidate"]
         equal((j["reason"], j["rule"]["action"], j["rule"]["name"]),

@@ -345,7 +345,7 @@ static void test_what_is_wrong_is_said(void **state)
 		{ "{", "cut short: line 1" },
 		{ "\xff", "no JSON" },
 		{ "[]", "not a snapshot" },
-		{ "7", "not a snapshot" },
+		{ "7", "no JSON" },
 		{ "{\"format\": \"other\"}", "not a snapshot" },
 		{ "{\"format\": \"oomfwd-snapshot\", \"format_version\": 2}", "version 2" },
 		{ HEAD "\"tasks\": []}", "total_bytes" },

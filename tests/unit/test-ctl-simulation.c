@@ -182,11 +182,11 @@ static void test_a_limit_ends_it_early(void **state)
 {
 	struct scene *s = *state;
 
-	begin(s, "ten-equals", NULL, NULL, 3);
-	assert_round(s, 3, "worker");
+	begin(s, "ten-equals", NULL, NULL, 2);
+	assert_round(s, 2, "worker");
 	simulation_kill(s->sim);
 	assert_ends(s, SIMULATION_LIMIT);
-	assert_int_equal(s->sim->victims, 3);
+	assert_int_equal(s->sim->victims, 2);
 }
 
 static void test_with_plenty_nobody_dies(void **state)
