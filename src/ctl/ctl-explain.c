@@ -28,12 +28,9 @@ int ctl_explain(const struct ctl *c, int argc, char **argv)
 		return ctl_usage(argv[0], "which process? Give one pid");
 	if (!parse_pid(argv[1], &pid))
 		return ctl_usage(argv[0], "\"%s\" is no pid: give a number from 1 on", argv[1]);
-	r = look_new(c, &l);
-	if (r < 0)
-		return look_status(r);
-	r = look_now(l, 0);
-	if (r < 0)
-		return ctl_fail(CTL_FAILED, "cannot read the processes: %s", strerror(-r));
+	r = look_begin(c, &l);
+	if (r != CTL_OK)
+		return r;
 	r = explain_pid(l, pid, &j);
 	if (r == -ESRCH)
 		return ctl_fail(CTL_NOT_FOUND, "there is no process %d", (int)pid);

@@ -104,16 +104,13 @@ int ctl_sharing(const struct ctl *c, int argc, char **argv)
 {
 	_cleanup_(look_freep) struct look *l = NULL;
 	_cleanup_(json_unrefp) struct json *j = NULL;
-	int r;
+	int status;
 
 	if (argc > 1)
 		return ctl_usage(argv[0], "it takes no arguments");
-	r = look_new(c, &l);
-	if (r < 0)
-		return look_status(r);
-	r = look_now(l, 0);
-	if (r < 0)
-		return ctl_fail(CTL_FAILED, "cannot read the processes: %s", strerror(-r));
+	status = look_begin(c, &l);
+	if (status != CTL_OK)
+		return status;
 	j = describe(l);
 	if (c->json)
 		return describe_write(j);

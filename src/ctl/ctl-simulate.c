@@ -46,13 +46,10 @@ static int open_record(struct source *s)
 
 static int open_look(struct source *s)
 {
-	int r = look_new(&s->ctl, &s->look);
+	int status = look_begin(&s->ctl, &s->look);
 
-	if (r < 0)
-		return look_status(r);
-	r = look_now(s->look, 0);
-	if (r < 0)
-		return ctl_fail(CTL_FAILED, "cannot read the processes: %s", strerror(-r));
+	if (!s->look)
+		return status;
 	s->config = s->look->config;
 	s->snapshot = &s->look->snapshot;
 	s->mem = s->look->mem;

@@ -167,3 +167,17 @@ int look_now(struct look *l, uint64_t need_bytes)
 		l->scratch, l->choice);
 	return 0;
 }
+
+int look_begin(const struct ctl *c, struct look **ret)
+{
+	_cleanup_(look_freep) struct look *l = NULL;
+	int r = look_new(c, &l);
+
+	if (!l)
+		return look_status(r);
+	r = look_now(l, 0);
+	if (r < 0)
+		return ctl_fail(CTL_FAILED, "cannot read the processes: %s", strerror(-r));
+	*ret = take_pointer(&l);
+	return CTL_OK;
+}

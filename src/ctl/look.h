@@ -40,6 +40,9 @@ static inline int look_status(int error)
 {
 	return error == -EBADMSG ? CTL_NOT_FOUND : CTL_FAILED;
 }
+/* Both, look_new() and look_now() of a shortage of now. CTL_OK, or a status that has been explained
+ * on stderr. */
+int look_begin(const struct ctl *c, struct look **ret);
 void look_free(struct look *l);
 static inline void look_freep(struct look **l)
 {

@@ -4,6 +4,7 @@
  */
 #include "record.h"
 
+#include "procfs.h"
 #include "util.h"
 
 #include <fcntl.h>
@@ -365,24 +366,17 @@ static int read_whole(int fd, char **ret, size_t *ret_length)
 	_cleanup_(freep) char *text = NULL;
 	size_t size = 0, length = 0;
 
-	for (;;) {
+	while (length == size) {
+		char *more = size < FILE_MAX_BYTES ? realloc(text, 2 * size + 65536) : NULL;
 		ssize_t n;
 
-		if (length == size) {
-			char *more = size < FILE_MAX_BYTES ? realloc(text, 2 * size + 65536) : NULL;
-
-			if (!more)
-				return size < FILE_MAX_BYTES ? -ENOMEM : -EFBIG;
-			text = more;
-			size = 2 * size + 65536;
-		}
-		n = read(fd, text + length, size - length);
-		if (n < 0 && errno == EINTR)
-			continue;
+		if (!more)
+			return size < FILE_MAX_BYTES ? -ENOMEM : -EFBIG;
+		text = more;
+		size = 2 * size + 65536;
+		n = procfs_read_full(fd, text + length, size - length);
 		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
+			return (int)n;
 		length += (size_t)n;
 	}
 	*ret = take_pointer(&text);

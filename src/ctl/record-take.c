@@ -163,7 +163,7 @@ int record_take(struct look *l, bool cmdlines, struct record **ret)
 
 	if (e == 0)
 		e = record_new(l->snapshot.count, &r);
-	if (e < 0) {
+	if (!r) {
 		free(heard.answers);
 		return e;
 	}

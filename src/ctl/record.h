@@ -29,7 +29,7 @@ struct record_detail {
 
 struct record {
 	char version[32], kernel[65]; /* of oomfwd, of Linux */
-	int64_t taken_seconds;         /* since 1970 */
+	int64_t taken_seconds;        /* since 1970 */
 	struct meminfo mem;
 	enum mm_evidence evidence; /* what comparisons stood for: KCMP or SMAPS */
 	bool can_ptrace;           /* see struct look */
