@@ -3,9 +3,9 @@
  * libFuzzer over the snapshots that oomfwdctl reads: what is accepted is simulated, too.
  *   clang -g -O1 -std=gnu17 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc -Isrc/ctl \
  *       tests/fuzz/fuzz-record.c src/ctl/record.c src/ctl/record-read.c src/ctl/simulation.c \
- *       src/json.c src/config*.c src/victim*.c src/sharedmm*.c src/verdict.c src/psi.c src/snapshot*.c \
- *       src/report-text.c src/procfs.c -ljansson -linih -o fuzz
- *   ./fuzz -max_total_time=60 -timeout=5 tests/fixtures/snapshot
+ *       src/json.c src/config*.c src/victim*.c src/sharedmm*.c src/snapshot*.c src/verdict.c \
+ *       src/psi.c src/report-text.c src/procfs.c -ljansson -linih -o fuzz
+ *   cp -r tests/fixtures/snapshot /tmp/corpus && ./fuzz -max_total_time=60 /tmp/corpus
  */
 #include "record.h"
 #include "simulation.h"
