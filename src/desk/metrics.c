@@ -113,12 +113,14 @@ static void put_histogram(FILE *f, const char *name, const char *help,
 	fprintf(f, "oomfwd_%s_count %llu\n", name, (unsigned long long)total);
 }
 
-/* A time of CLOCK_MONOTONIC as seconds since 1970. */
+/* A time of CLOCK_MONOTONIC as seconds since 1970; left out when there was no such time yet. */
 static void put_time(FILE *f, const char *name, const char *help, uint64_t at_usec)
 {
 	struct timespec t;
 	int64_t usec;
 
+	if (at_usec == 0 || at_usec == USEC_NEVER)
+		return;
 	clock_gettime(CLOCK_REALTIME, &t);
 	usec = (int64_t)t.tv_sec * (int64_t)USEC_PER_SEC + t.tv_nsec / 1000;
 	usec += (int64_t)(at_usec - monotonic_usec());
