@@ -68,8 +68,7 @@ static void an_event_that_waited_is_dated_back(void **state)
 	struct report_event began = event_at(REPORT_EPISODE_BEGAN, 1000);
 
 	episodes_take(*state, &began, 0, 61000000, WALL);
-	assert_int_equal(
-		episodes_open(*state, 0)->began_realtime_usec, WALL - 60 * USEC_PER_SEC);
+	assert_int_equal(episodes_open(*state, 0)->began_realtime_usec, WALL - 60 * USEC_PER_SEC);
 }
 
 static void machine_and_domain_overlap(void **state)
@@ -222,7 +221,8 @@ static void the_longest_silent_makes_room(void **state)
 
 	for (unsigned i = 0; i <= CONFIG_DOMAINS_MAX; i++) {
 		snprintf(path, sizeof(path), "/pod%u", i);
-		assert_null(take(e, in_domain(event_at(REPORT_EPISODE_BEGAN, 1000 + i), "p", path)));
+		assert_null(
+			take(e, in_domain(event_at(REPORT_EPISODE_BEGAN, 1000 + i), "p", path)));
 	}
 	/* The first is heard again: now the second is the one whose end was lost. */
 	take(e, in_domain(event_at(REPORT_NO_VICTIM, 2000), "p", "/pod0"));
