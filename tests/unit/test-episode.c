@@ -216,7 +216,7 @@ static void the_longest_silent_makes_room(void **state)
 {
 	struct episodes *e = *state;
 	const struct episode *ended = NULL;
-	char path[32];
+	char path[256];
 	uint32_t open = 0;
 
 	for (unsigned i = 0; i <= CONFIG_DOMAINS_MAX; i++) {
