@@ -9,7 +9,7 @@ BUILD_DEPS := gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libproc2
 TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fsprogs apt \
               mandoc clang-format shellcheck systemd dpkg-dev zsh rpm git xz-utils
 LINT_DEPS  := clang clang-tidy cppcheck
-DEB_DEPS   := debhelper dpkg-dev python3
+DEB_DEPS   := debhelper dpkg-dev python3 systemd
 
 .PHONY: all build run test check quick lint format sanitize bench matrix install deb dist package-test deps test-deps clean
 
