@@ -312,35 +312,15 @@ void actor_warn_of_rivals(const struct actor *a)
 	}
 }
 
-/* The figures that are at the kill level already, or as they would be at it. */
-static struct meminfo at_level(const struct config *c, const struct meminfo *m)
-{
-	const struct config_level *l = &c->kill;
-	struct meminfo low = *m;
-
-	if (l->memory.kind == AMOUNT_OFF)
-		l = &c->warn;
-	/* Where only pressure counts, that is what it is about. */
-	if (l->memory.kind == AMOUNT_OFF)
-		return low;
-	low.available_bytes =
-		min_u64(m->available_bytes, config_amount_bytes(&l->memory, m->total_bytes));
-	low.swap_free_bytes =
-		min_u64(m->swap_free_bytes, config_amount_bytes(&l->swap, m->swap_total_bytes));
-	return low;
-}
-
 int actor_print_choice(struct actor *a, const struct config *c, const struct meminfo *m,
 	const struct domain_place *place, FILE *f)
 {
 	/* With memory to spare nothing is needed: show what would happen at the kill level. */
-	struct meminfo low = at_level(c, m);
-	bool pressure = c->kill.memory.kind == AMOUNT_OFF && c->warn.memory.kind == AMOUNT_OFF;
-	uint64_t bytes = pressure ? verdict_pressure_need_bytes(m) : verdict_need_bytes(c, &low);
+	struct shortage short_of = verdict_shortage(c, m);
 	char available[32], total[32], level[32];
 	struct victim_need need = {
-		.bytes = bytes,
-		.alone_bytes = bytes,
+		.bytes = short_of.need_bytes,
+		.alone_bytes = short_of.need_bytes,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 		.shmem_bytes = m->shmem_bytes,
 		.explain = true,
@@ -356,8 +336,9 @@ int actor_print_choice(struct actor *a, const struct config *c, const struct mem
 	fprintf(f, "%s of %s available now. At the kill level (%s):\n",
 		report_bytes(m->available_bytes, available, sizeof(available)),
 		report_bytes(m->total_bytes, total, sizeof(total)),
-		pressure ? "memory pressure"
-			 : report_bytes(low.available_bytes, level, sizeof(level)));
+		short_of.pressure
+			? "memory pressure"
+			: report_bytes(short_of.at.available_bytes, level, sizeof(level)));
 	report_choice(f, &a->snapshot, a->sharedmm, a->choice, &need);
 	return 0;
 }
