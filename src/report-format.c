@@ -394,6 +394,35 @@ static void say_kernel_oom(struct text *t, const struct report_event *e)
 			CONFIG_PATH);
 }
 
+const char *report_kind_name(enum report_kind kind)
+{
+	switch (kind) {
+	case REPORT_EPISODE_BEGAN:
+		return "began";
+	case REPORT_SIGNALLED:
+		return "signalled";
+	case REPORT_FREED:
+		return "freed";
+	case REPORT_STUCK:
+		return "stuck";
+	case REPORT_HIDDEN_PIN:
+		return "pinned";
+	case REPORT_LOST:
+		return "lost";
+	case REPORT_NO_VICTIM:
+		return "no-victim";
+	case REPORT_STEP:
+		return "step";
+	case REPORT_RECOVERED:
+		return "recovered";
+	case REPORT_WHOLE:
+		return "whole-cgroup";
+	case REPORT_KERNEL_OOM:
+		return "kernel-oom";
+	}
+	return "";
+}
+
 enum report_level report_level_of(const struct report_event *e)
 {
 	if (e->along)

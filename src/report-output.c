@@ -41,35 +41,6 @@ static const char *message_id(enum report_kind kind)
 	return "";
 }
 
-static const char *kind_name(enum report_kind kind)
-{
-	switch (kind) {
-	case REPORT_EPISODE_BEGAN:
-		return "began";
-	case REPORT_SIGNALLED:
-		return "signalled";
-	case REPORT_FREED:
-		return "freed";
-	case REPORT_STUCK:
-		return "stuck";
-	case REPORT_HIDDEN_PIN:
-		return "pinned";
-	case REPORT_LOST:
-		return "lost";
-	case REPORT_NO_VICTIM:
-		return "no-victim";
-	case REPORT_STEP:
-		return "step";
-	case REPORT_RECOVERED:
-		return "recovered";
-	case REPORT_WHOLE:
-		return "whole-cgroup";
-	case REPORT_KERNEL_OOM:
-		return "kernel-oom";
-	}
-	return "";
-}
-
 /* --- out to the journal or stderr; the logger's thread --- */
 
 /* Whether stderr is the journal's stream (systemd.exec(5), $JOURNAL_STREAM). */
@@ -162,7 +133,7 @@ static void add_event_fields(struct report_output *o, const struct report_event 
 	bool stuck = e->kind == REPORT_STUCK;
 
 	add_field(o, "MESSAGE_ID=%s", message_id(e->kind));
-	add_field(o, "OOMFWD_EVENT=%s", kind_name(e->kind));
+	add_field(o, "OOMFWD_EVENT=%s", report_kind_name(e->kind));
 	add_field(o, "OOMFWD_DRY_RUN=%d", e->dry_run);
 	add_number(o, "MONOTONIC_USEC", e->at_usec);
 	if (e->victim.pid > 0) {

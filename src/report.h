@@ -133,6 +133,8 @@ char *report_escape(const char *text, char *ret, size_t size);
 char *report_bytes(uint64_t bytes, char *ret, size_t size);
 /* "84 ms", "1.2 s". Returns ret. */
 char *report_usec(uint64_t usec, char *ret, size_t size);
+/* "began", "signalled"...: OOMFWD_EVENT in the journal, and the word for it everywhere else. */
+const char *report_kind_name(enum report_kind kind);
 /* The human line of an event, one sentence, and how important it is. For the logger and tests. */
 enum report_level report_level_of(const struct report_event *e);
 void report_format(const struct report_event *e, char *ret, size_t size);
