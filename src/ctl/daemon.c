@@ -9,7 +9,7 @@ static const char still_works[] =
 	"without it top, explain, sharing, simulate, snapshot, check and history still work, but "
 	"nobody guards this machine";
 
-const char *daemon_explain(int error, const char *socket_path, char *ret, size_t size)
+static const char *explain(int error, const char *socket_path, char *ret, size_t size)
 {
 	struct text t = { ret, size };
 	const char *path = socket_path ? socket_path : WIRE_SOCKET;
@@ -51,7 +51,7 @@ const char *daemon_explain(int error, const char *socket_path, char *ret, size_t
 	return ret;
 }
 
-const char *daemon_error_name(int error)
+static const char *error_name(int error)
 {
 	switch (error) {
 	case -ENOENT:
@@ -71,21 +71,25 @@ const char *daemon_error_name(int error)
 	}
 }
 
-int daemon_open(const struct ctl *c, struct feed_client **ret)
+int daemon_fail(const struct ctl *c, int error)
 {
-	int r = feed_client_open(c->socket_path, ret);
+	_cleanup_(json_unrefp) struct json *j = NULL;
 	char why[512];
 
-	if (r == 0)
-		return CTL_OK;
-	daemon_explain(r, c->socket_path, why, sizeof(why));
+	explain(error, c->socket_path, why, sizeof(why));
 	if (c->json) {
-		_cleanup_(json_unrefp) struct json *j = json_object_new();
-
+		j = json_object_new();
 		json_set_bool(j, "reached", false);
-		json_set_text(j, "error", daemon_error_name(r));
+		json_set_text(j, "error", error_name(error));
 		json_set_text(j, "message", why);
 		describe_write(j);
 	}
 	return ctl_fail(CTL_NO_DAEMON, "%s", why);
+}
+
+int daemon_open(const struct ctl *c, struct feed_client **ret)
+{
+	int r = feed_client_open(c->socket_path, ret);
+
+	return r < 0 ? daemon_fail(c, r) : CTL_OK;
 }

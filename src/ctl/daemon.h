@@ -9,6 +9,5 @@
 
 /* CTL_OK, or CTL_NO_DAEMON after a sentence on stderr (with --json: a document on stdout too). */
 int daemon_open(const struct ctl *c, struct feed_client **ret);
-/* The sentence for an error of feed_client_open(), and its name for programs. Returns ret. */
-const char *daemon_explain(int error, const char *socket_path, char *ret, size_t size);
-const char *daemon_error_name(int error);
+/* The sentence for an error of feed_client_open(), in the same way: CTL_NO_DAEMON. */
+int daemon_fail(const struct ctl *c, int error);

@@ -180,8 +180,9 @@ struct json *figures_level_json(const struct meminfo *m, const struct figures_le
 	json_set_number(j, "memory_bytes", (int64_t)l->memory_bytes);
 	json_set_number(j, "swap_bytes", (int64_t)l->swap_bytes);
 	/* Negative: below the level. */
-	json_set_number(
-		j, "memory_headroom_bytes", (int64_t)m->available_bytes - (int64_t)l->memory_bytes);
+	if (l->memory_bytes > 0)
+		json_set_number(j, "memory_headroom_bytes",
+			(int64_t)m->available_bytes - (int64_t)l->memory_bytes);
 	if (counts_swap(m, l))
 		json_set_number(j, "swap_headroom_bytes",
 			(int64_t)m->swap_free_bytes - (int64_t)l->swap_bytes);

@@ -194,8 +194,8 @@ static void print_counts(FILE *f, const struct wire_state *w)
 	print_format(f, "", "%llu without a victim, %llu ladder steps, %llu kills by the kernel,",
 		(unsigned long long)c->no_victim, (unsigned long long)c->steps,
 		(unsigned long long)c->kernel_kills);
-	print_format(f, "", "%llu looks, %llu events lost", (unsigned long long)w->looks,
-		(unsigned long long)c->lost);
+	print_format(f, "", "looked %llu times; %llu events lost to the log",
+		(unsigned long long)w->looks, (unsigned long long)c->lost);
 }
 
 static void print_config(FILE *f, const struct status *s)
