@@ -197,8 +197,9 @@ static int reload(const struct ctl *c, struct feed_client *f, int error)
 
 	if (!states)
 		return ctl_fail(CTL_FAILED, "no memory is left");
-	if (f && feed_client_state(f, before) < 0)
-		return ctl_fail(CTL_FAILED, "the state of oomfwd cannot be read: try again");
+	r = f ? daemon_state(f, before) : CTL_OK;
+	if (r != CTL_OK)
+		return r;
 	asked_usec = monotonic_usec();
 	r = ask(c, f, error);
 	if (r != CTL_OK)

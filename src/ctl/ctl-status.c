@@ -8,22 +8,7 @@
 
 #include <getopt.h>
 
-#define EPISODES      3
-#define LOOK_TRIES    20
-#define LOOK_PAUSE_US 50000
-
-/* The first look of a daemon that has just started takes a moment. 0 or -errno. */
-static int read_state(const struct feed_client *f, struct wire_state *ret)
-{
-	for (int i = 0; i < LOOK_TRIES; i++) {
-		int r = feed_client_state(f, ret);
-
-		if (r == 0 && ret->at_usec > 0)
-			return 0;
-		usleep(LOOK_PAUSE_US);
-	}
-	return -EAGAIN;
-}
+#define EPISODES 3
 
 /* CTL_OK, or a status that has been explained. */
 static int parse(int argc, char **argv, const char **ret_path)
@@ -64,11 +49,9 @@ int ctl_status(const struct ctl *c, int argc, char **argv)
 		return r;
 	if (!s)
 		return ctl_fail(CTL_FAILED, "no memory is left");
-	if (read_state(f, &s->state) < 0)
-		return ctl_fail(CTL_FAILED,
-			"oomfwd, pid %d, runs, but has not looked at memory yet: try again in a "
-			"moment",
-			(int)feed_client_pid(f));
+	r = daemon_state(f, &s->state);
+	if (r != CTL_OK)
+		return r;
 	s->pid = feed_client_pid(f);
 	/* Whoever talks at all is of our version. */
 	s->version = OOMFWD_VERSION;

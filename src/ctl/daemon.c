@@ -5,6 +5,9 @@
 #include "describe.h"
 #include "report-text.h"
 
+#define LOOK_TRIES 20
+#define LOOK_USEC  (50 * USEC_PER_MSEC)
+
 static const char still_works[] =
 	"without it top, explain, sharing, simulate, snapshot, check and history still work, but "
 	"nobody guards this machine";
@@ -92,4 +95,17 @@ int daemon_open(const struct ctl *c, struct feed_client **ret)
 	int r = feed_client_open(c->socket_path, ret);
 
 	return r < 0 ? daemon_fail(c, r) : CTL_OK;
+}
+
+int daemon_state(const struct feed_client *f, struct wire_state *ret)
+{
+	/* The first look of a daemon that has just started takes a moment. */
+	for (int i = 0; i < LOOK_TRIES; i++) {
+		if (feed_client_state(f, ret) == 0 && ret->at_usec > 0)
+			return CTL_OK;
+		usleep(LOOK_USEC);
+	}
+	return ctl_fail(CTL_FAILED,
+		"oomfwd, pid %d, runs, but has not looked at memory yet: try again in a moment",
+		(int)feed_client_pid(f));
 }
