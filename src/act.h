@@ -73,6 +73,10 @@ void actor_warn_of_namespace(const struct actor *a);
 /* Warns of other daemons that choose victims on this machine. After a rehearsal. */
 void actor_warn_of_rivals(const struct actor *a);
 
+/* Fills in who is hidden and who is in flight. */
+struct wire_state;
+void actor_show(const struct actor *a, struct wire_state *ret);
+
 /* Between episodes: makes room in the table when it is filling up. */
 void actor_calm(struct actor *a);
 

@@ -2,6 +2,7 @@
 #include "actor.h"
 
 #include "util.h"
+#include "wire.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -359,4 +360,26 @@ int actor_print_choice(struct actor *a, const struct config *c, const struct mem
 			 : report_bytes(low.available_bytes, level, sizeof(level)));
 	report_choice(f, &a->snapshot, a->sharedmm, a->choice, &need);
 	return 0;
+}
+
+void actor_show(const struct actor *a, struct wire_state *ret)
+{
+	ret->hidden_count = a->hidden->count;
+	for (uint32_t i = 0; i < a->hidden->count && i < WIRE_HIDDEN; i++)
+		ret->hidden[i] = (struct wire_victim){ .id = a->hidden->ids[i].ids[0],
+			.members = a->hidden->ids[i].id_count };
+	ret->flight_count = 0;
+	for (int i = 0; i < KILL_SLOTS; i++) {
+		const struct report_event *e = &a->slots[i].event;
+		struct wire_victim *v = &ret->flight[ret->flight_count];
+
+		if (!a->slots[i].used)
+			continue;
+		if (ret->flight_count++ >= WIRE_FLIGHT)
+			continue;
+		*v = (struct wire_victim){
+			.id = e->victim, .members = e->members, .expected_bytes = e->expected_bytes
+		};
+		memcpy(v->comm, e->comm, sizeof(v->comm));
+	}
 }

@@ -3,6 +3,7 @@
 
 #include "report.h"
 #include "util.h"
+#include "wire.h"
 
 #include <limits.h>
 #include <string.h>
@@ -304,4 +305,21 @@ void domains_say(const struct domains *d)
 			"%u cgroups match a [cgroup] section but are not watched, for there is no "
 			"room; raise fs.inotify.max_user_watches or narrow the paths",
 			cgroup_finder_left_out(d->finder));
+}
+
+void domains_show(const struct domains *d, struct wire_state *ret)
+{
+	ret->domain_count = d ? d->config->domain_count : 0;
+	for (uint32_t i = 0; i < ret->domain_count; i++) {
+		const struct config_domain *section = &d->config->domains[i];
+		struct wire_domain *w = &ret->domains[i];
+
+		*w = (struct wire_domain){ .trigger_armed = d->section[i].trigger_fd >= 0 };
+		memcpy(w->name, section->name, sizeof(w->name));
+		memcpy(w->path, section->path, sizeof(w->path));
+		for (uint32_t k = 0; k < d->count; k++)
+			w->matched += d->domain[k].section == i;
+		for (uint32_t k = 0; k < TROUBLED_MAX; k++)
+			w->troubled += d->troubled[k].used && d->troubled[k].section == i;
+	}
 }

@@ -63,3 +63,7 @@ struct config *domain_config(const struct config *c, const struct config_domain 
 /* What a domain's figures mean to an engine. */
 void domain_meminfo(
 	const struct cgroup_memory *c, const struct meminfo *machine, struct meminfo *ret);
+
+/* Fills in the sections. d may be NULL. */
+struct wire_state;
+void domains_show(const struct domains *d, struct wire_state *ret);

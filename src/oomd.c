@@ -10,6 +10,7 @@
 #include "domain.h"
 #include "options.h"
 #include "psi.h"
+#include "publish.h"
 #include "report.h"
 #include "show.h"
 #include "survive.h"
@@ -47,6 +48,7 @@ struct daemon {
 	uint64_t devices_usec;  /* when zram devices were looked for last */
 	uint64_t watchdog_usec; /* ping at least so often; 0: no watchdog */
 	uint64_t pinged_usec;
+	struct publisher publisher;
 	bool sense_failed_said;
 	bool reload_pending; /* asked for in an episode: it reads files and allocates */
 	bool news_pending;   /* cgroups came or went in an episode */
@@ -78,33 +80,6 @@ static bool is_busy(const struct daemon *d)
 
 /* --- configuration --- */
 
-/* Writes the lines that config_load collected, each as an entry of its own. */
-static void report_lines(enum report_level level, char *text)
-{
-	char *save = NULL;
-
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-		report_line(level, "%s", l);
-}
-
-/* The configuration, or NULL: what is wrong has been logged. */
-static struct config *load_config(const char *path)
-{
-	_cleanup_(freep) char *text = NULL;
-	struct config *c = NULL;
-	size_t size = 0;
-	FILE *errors = open_memstream(&text, &size);
-	int r;
-
-	if (!errors)
-		return NULL;
-	r = config_load(path, errors, &c);
-	fclose(errors);
-	if (text)
-		report_lines(r < 0 ? REPORT_ERROR : REPORT_WARNING, text);
-	return r < 0 ? NULL : c;
-}
-
 static void open_domains(struct daemon *d);
 
 static void use_config(struct daemon *d, struct config *fresh)
@@ -128,7 +103,8 @@ static void reload(struct daemon *d)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		(unsigned long long)monotonic_usec());
 	survive_notify(state);
-	fresh = load_config(d->options.config_path);
+	fresh = show_load_config(d->options.config_path);
+	publish_configured(&d->publisher, fresh != NULL);
 	if (!fresh) {
 		report_line(REPORT_ERROR,
 			"the new configuration is not used, the old one stays in force; correct "
@@ -210,6 +186,7 @@ static void look(struct daemon *d)
 	until = min_u64(until, domains_look(d->domains, d->actor, hold, detected));
 	keep_house(d, monotonic_usec(), was_busy);
 	arm_timer(d, until);
+	publish_state(&d->publisher, &d->watch, d->actor, d->domains, until);
 	if (d->options.once && d->sense_failed_said)
 		sd_event_exit(d->event, -EIO);
 	else if (d->options.once && !d->watch.engine.in_episode)
@@ -280,15 +257,27 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
 	return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
-static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+static void ask_for_reload(struct daemon *d)
 {
-	struct daemon *d = userdata;
-
 	d->reload_pending = true;
 	if (is_busy(d))
 		report_line(
 			REPORT_NOTICE, "asked to reload; that waits until memory has recovered");
 	look(d);
+}
+
+static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+	ask_for_reload(userdata);
+	return 0;
+}
+
+static int on_reload_asked(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) > 0)
+		ask_for_reload(userdata);
 	return 0;
 }
 
@@ -364,6 +353,22 @@ static int add_sources(struct daemon *d)
 	return d->options.once ? 0 : open_alarm(d);
 }
 
+/* For those who look at us from outside; the guard is whole without. */
+static void open_feed(struct daemon *d)
+{
+	int fd;
+
+	d->publisher = (struct publisher){ .config_path = d->options.config_path,
+		.dry_run = d->options.dry_run,
+		.trigger_armed = d->alarm_fd >= 0 };
+	publish_configured(&d->publisher, true);
+	if (!d->options.feed_path[0])
+		return;
+	publish_open(&d->publisher, d->options.feed_path, &fd);
+	if (fd >= 0 && sd_event_add_io(d->event, NULL, fd, EPOLLIN, on_reload_asked, d) < 0)
+		report_line(REPORT_WARNING, "reloads can be asked for by SIGHUP alone");
+}
+
 static void say_started(const struct daemon *d)
 {
 	char total[32], available[32], domains[48] = "";
@@ -398,7 +403,7 @@ static int daemon_start(struct daemon *d)
 	uint64_t interval;
 	int r;
 
-	d->config = load_config(d->options.config_path);
+	d->config = show_load_config(d->options.config_path);
 	if (!d->config)
 		return -EINVAL;
 	watch_init(&d->watch, d->config, NULL, fill_rate_bytes(d->config), read_machine, d);
@@ -427,8 +432,10 @@ static int daemon_start(struct daemon *d)
 	r = actor_rehearse(d->actor, &d->watch.mem);
 	if (r < 0)
 		return fail("the rehearsal of a kill failed", r);
-	if (!d->options.once)
+	if (!d->options.once) {
 		open_domains(d);
+		open_feed(d);
+	}
 	if (sd_watchdog_enabled(0, &interval) > 0)
 		d->watchdog_usec = interval;
 	d->pinged_usec = d->devices_usec = monotonic_usec();
@@ -438,6 +445,7 @@ static int daemon_start(struct daemon *d)
 static void daemon_stop(struct daemon *d)
 {
 	fd_closep(&d->alarm_fd);
+	publish_close(&d->publisher);
 	domains_free(d->domains);
 	sd_event_source_unref(d->timer);
 	sd_event_unref(d->event);

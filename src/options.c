@@ -3,10 +3,12 @@
 
 #include "build-config.h"
 #include "config.h"
+#include "wire.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void usage(FILE *f)
 {
@@ -24,6 +26,9 @@ static void usage(FILE *f)
 	      "                      with --dry-run: print who would be chosen now, and why\n"
 	      "      --domain PATH   with --once --dry-run: who would be chosen in this cgroup "
 	      "alone\n"
+	      "      --feed PATH     the socket that oomfwdctl and oomfwd-desk connect to, instead "
+	      "of\n"
+	      "                      " WIRE_SOCKET "; \"off\": none\n"
 	      "  -v, --verbose       say more\n"
 	      "  -V, --version       print the version\n"
 	      "  -h, --help          print this\n"
@@ -35,13 +40,14 @@ static void usage(FILE *f)
 
 int options_parse(int argc, char **argv, struct options *ret)
 {
-	enum { OPT_CHECK = 256, OPT_ONCE, OPT_DOMAIN };
+	enum { OPT_CHECK = 256, OPT_ONCE, OPT_DOMAIN, OPT_FEED };
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check-config", no_argument, NULL, OPT_CHECK },
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "domain", required_argument, NULL, OPT_DOMAIN },
+		{ "feed", required_argument, NULL, OPT_FEED },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -49,6 +55,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	};
 	int c;
 
+	ret->feed_path = WIRE_SOCKET;
 	while ((c = getopt_long(argc, argv, "c:nvVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
@@ -65,6 +72,9 @@ int options_parse(int argc, char **argv, struct options *ret)
 			break;
 		case OPT_DOMAIN:
 			ret->domain_path = optarg;
+			break;
+		case OPT_FEED:
+			ret->feed_path = strcmp(optarg, "off") == 0 ? "" : optarg;
 			break;
 		case 'v':
 			ret->verbose = true;

@@ -9,6 +9,7 @@
 struct options {
 	const char *config_path; /* NULL: the default */
 	const char *domain_path; /* NULL: the machine */
+	const char *feed_path;   /* "": none */
 	bool dry_run, once, verbose, check_config;
 };
 

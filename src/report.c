@@ -7,28 +7,23 @@
  * keeps the ring for itself, and the last of the two to leave frees it.
  */
 #include "clock.h"
-#include "container.h"
+#include "report-output.h"
 #include "report-text.h"
 
 #include <linux/futex.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <systemd/sd-journal.h>
 #include <time.h>
 
-#define RING_SIZE   1024 /* entries of some 1 KiB */
-#define LINE_SIZE   1000
-#define TEXT_SIZE   2048
-#define FIELDS_MAX  32
-#define FIELDS_SIZE 8192
-#define STACK_SIZE  (128 * KIB)
+#define RING_SIZE  1024 /* entries of some 1 KiB */
+#define LINE_SIZE  1000
+#define STACK_SIZE (128 * KIB)
 
 struct entry {
 	bool is_event;
@@ -40,223 +35,44 @@ struct entry {
 	};
 };
 
-/* What the logger alone uses. */
-struct output {
-	bool to_journal;
-	char text[TEXT_SIZE];
-	char fields[FIELDS_SIZE];
-	size_t fields_used;
-	int field_count;
-	struct iovec field[FIELDS_MAX];
-};
-
 struct logger {
 	_Atomic uint32_t head, tail; /* written, read: counts that wrap */
 	_Atomic uint32_t news;       /* the futex: changes with every entry, and to stop */
 	_Atomic uint32_t done;       /* a futex: the logger has ended */
 	atomic_bool stop;
 	atomic_int owners;
+	_Atomic uint32_t tap_tail;
+	atomic_int tap_fd; /* -1: nobody taps */
 	enum report_level max;
 	uint32_t dropped; /* the producer's */
-	struct output output;
+	struct report_counts counts;
+	struct report_output output;
 	struct entry ring[RING_SIZE];
 };
 
 static struct logger *sink;
 
-/* One for each kind, for `journalctl MESSAGE_ID=`. Never to be changed. */
-static const char *message_id(enum report_kind kind)
-{
-	switch (kind) {
-	case REPORT_EPISODE_BEGAN:
-		return "3c770e4f002a4e41b24b37325e139d6a";
-	case REPORT_SIGNALLED:
-		return "db7630248a2f4543a33f83ba14f7d651";
-	case REPORT_FREED:
-		return "dda3e6777d1445a59b0b1980b133d62a";
-	case REPORT_STUCK:
-		return "5f65fa20ea124192bac0e9f1d7b6ce86";
-	case REPORT_HIDDEN_PIN:
-		return "311f827c2a33463dadb8c273c07eb9a3";
-	case REPORT_LOST:
-		return "f166101b15b049b5a95cbee5c2bdb4c9";
-	case REPORT_NO_VICTIM:
-		return "8c6a1035dd00493081afe4f252e3a93a";
-	case REPORT_STEP:
-		return "15fef54042d84fdd8f5be1418e74ba50";
-	case REPORT_RECOVERED:
-		return "246e8e0659e947cc837aa698921e1a84";
-	case REPORT_WHOLE:
-		return "869eec5591d1435a921c73233e691e01";
-	case REPORT_KERNEL_OOM:
-		return "1ce614dea53d4702aed80af62c4dd671";
-	}
-	return "";
-}
-
-/* --- out to the journal or stderr; the logger's thread --- */
-
-/* Whether stderr is the journal's stream (systemd.exec(5), $JOURNAL_STREAM). */
-static bool stderr_is_journal(void)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
-	struct stat st;
-
-	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-		fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
-}
-
-/* Waits as long as it takes: nobody waits for us but report_close(), and that has a deadline. */
-static void write_all(const char *text, size_t length)
-{
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-
-	while (length > 0) {
-		ssize_t n = write(STDERR_FILENO, text, length);
-
-		if (n > 0) {
-			text += n;
-			length -= (size_t)n;
-		} else if (n < 0 && errno == EAGAIN) {
-			poll(&p, 1, -1);
-		} else if (n < 0 && errno != EINTR) {
-			return;
-		}
-	}
-}
-
-static void write_line(const struct output *o, enum report_level level, const char *text)
-{
-	char line[TEXT_SIZE + 32];
-	int n;
-
-	if (o->to_journal)
-		n = snprintf(line, sizeof(line), "<%d>%s\n", (int)level, text);
-	else
-		n = snprintf(line, sizeof(line), "oomfwd: %s\n", text);
-	write_all(line, (size_t)n);
-}
-
-static _printf_(2, 3) void add_field(struct output *o, const char *format, ...)
-{
-	char *at = o->fields + o->fields_used;
-	size_t left = sizeof(o->fields) - o->fields_used;
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(at, left, format, args);
-	va_end(args);
-	if (n < 0 || (size_t)n >= left || o->field_count >= FIELDS_MAX)
-		return;
-	o->field[o->field_count++] = (struct iovec){ at, (size_t)n };
-	o->fields_used += (size_t)n + 1;
-}
-
-static void add_number(struct output *o, const char *name, uint64_t value)
-{
-	if (value > 0)
-		add_field(o, "OOMFWD_%s=%llu", name, (unsigned long long)value);
-}
-
-static void add_text(struct output *o, const char *name, const char *text, size_t size)
-{
-	char whole[257], escaped[4 * sizeof(whole)];
-
-	snprintf(whole, sizeof(whole), "%.*s", (int)size, text);
-	if (whole[0])
-		add_field(o, "OOMFWD_%s=%s", name, report_escape(whole, escaped, sizeof(escaped)));
-}
-
-static void add_container(struct output *o, const char *cgroup)
-{
-	struct container_name c;
-
-	if (!container_parse(cgroup, &c))
-		return;
-	add_field(o, "OOMFWD_RUNTIME=%s", container_runtime_text(c.runtime));
-	add_text(o, "CONTAINER", c.id, sizeof(c.id));
-	add_text(o, "POD_UID", c.pod_uid, sizeof(c.pod_uid));
-}
-
-/* Numbers that are 0 and texts that are empty are left out: they mean that there is none. */
-static void add_event_fields(struct output *o, const struct report_event *e)
-{
-	bool stuck = e->kind == REPORT_STUCK;
-
-	add_field(o, "MESSAGE_ID=%s", message_id(e->kind));
-	add_field(o, "OOMFWD_EVENT=%s", report_kind_name(e->kind));
-	add_field(o, "OOMFWD_DRY_RUN=%d", e->dry_run);
-	add_number(o, "MONOTONIC_USEC", e->at_usec);
-	if (e->victim.pid > 0) {
-		add_number(o, "VICTIM_PID", (uint64_t)e->victim.pid);
-		add_number(o, "VICTIM_START_TICKS", e->victim.start_ticks);
-		add_field(o, "OOMFWD_VICTIM_UID=%u", e->uid);
-		add_field(o, "OOMFWD_VICTIM_OOM_SCORE_ADJ=%d", e->oom_score_adj);
-	}
-	add_text(o, "VICTIM_COMM", e->comm, sizeof(e->comm));
-	add_text(o, "CGROUP", e->cgroup, sizeof(e->cgroup));
-	add_text(o, "DOMAIN", e->domain, sizeof(e->domain));
-	add_text(o, "DOMAIN_CGROUP", e->domain_path, sizeof(e->domain_path));
-	add_container(o, e->cgroup[0] ? e->cgroup : e->domain_path);
-	add_text(o, "RULE", e->rule, sizeof(e->rule));
-	add_number(o, "MEMBERS", e->members);
-	add_number(o, "SIGNAL", (uint64_t)e->sig);
-	add_number(o, "PINNED_BY", (uint64_t)(stuck ? e->blame.pid : e->pin_pid));
-	add_text(o, "PINNED_BY_COMM", stuck ? e->blame.comm : e->pin_comm, TASK_COMM_LEN);
-	add_number(o, "EXPECTED_BYTES", e->expected_bytes);
-	add_number(o, "FREED_BYTES", e->freed_bytes);
-	add_number(o, "LATENCY_USEC", e->latency_usec);
-	add_number(o, "DETECT_USEC", e->detect_usec);
-	add_number(o, "MAJOR_FAULTS", e->major_faults);
-	add_number(o, "AVAILABLE_BEFORE_BYTES", e->available_before_bytes);
-	add_number(o, "AVAILABLE_AFTER_BYTES", e->available_after_bytes);
-	add_number(o, "NEED_BYTES", e->need_bytes);
-	add_number(o, "VICTIMS", e->victims);
-	if (e->error < 0)
-		add_field(o, "ERRNO=%d", -e->error);
-}
-
-/* A journal that takes no entries still reads the stream that stderr is. */
-static void send_text(struct output *o, enum report_level level, const struct report_event *e)
-{
-	if (!o->to_journal) {
-		write_line(o, level, o->text);
-		return;
-	}
-	o->fields_used = 0;
-	o->field_count = 0;
-	add_field(o, "MESSAGE=%s", o->text);
-	add_field(o, "PRIORITY=%d", (int)level);
-	add_field(o, "SYSLOG_IDENTIFIER=oomfwd");
-	if (e)
-		add_event_fields(o, e);
-	if (sd_journal_sendv(o->field, o->field_count) < 0)
-		write_line(o, level, o->text);
-}
-
-static void say_dropped(struct output *o, uint32_t dropped)
+static void say_dropped(struct report_output *o, uint32_t dropped)
 {
 	if (dropped == 0)
 		return;
 	snprintf(o->text, sizeof(o->text),
 		"%u message%s lost here: the log did not take them in time", dropped,
 		dropped > 1 ? "s were" : " was");
-	send_text(o, REPORT_WARNING, NULL);
+	report_output_send(o, REPORT_WARNING, NULL);
 }
 
-static void send_entry(struct output *o, const struct entry *entry)
+/* --- the logger's thread --- */
+
+static void send_entry(struct report_output *o, const struct entry *entry)
 {
 	say_dropped(o, entry->dropped_before);
 	if (entry->is_event)
 		report_format(&entry->event, o->text, sizeof(o->text));
 	else
 		snprintf(o->text, sizeof(o->text), "%s", entry->line);
-	send_text(o, entry->level, entry->is_event ? &entry->event : NULL);
+	report_output_send(o, entry->level, entry->is_event ? &entry->event : NULL);
 }
-
-/* --- the thread --- */
 
 static void wake(_Atomic uint32_t *futex)
 {
@@ -329,7 +145,8 @@ int report_open(enum report_level max)
 	if (l == MAP_FAILED)
 		return -errno;
 	l->max = max;
-	l->output.to_journal = stderr_is_journal();
+	atomic_store(&l->tap_fd, -1);
+	report_output_init(&l->output);
 	atomic_store(&l->owners, 2);
 	r = start_thread(l);
 	if (r < 0) {
@@ -377,8 +194,10 @@ static struct entry *begin_entry(enum report_level level)
 	if (!l || level > l->max)
 		return NULL;
 	head = atomic_load_explicit(&l->head, memory_order_relaxed);
-	if (head - atomic_load(&l->tail) >= RING_SIZE) {
+	if (head - atomic_load(&l->tail) >= RING_SIZE ||
+		(atomic_load(&l->tap_fd) >= 0 && head - atomic_load(&l->tap_tail) >= RING_SIZE)) {
 		l->dropped++;
+		l->counts.lost++;
 		return NULL;
 	}
 	e = &l->ring[head % RING_SIZE];
@@ -390,8 +209,14 @@ static struct entry *begin_entry(enum report_level level)
 
 static void end_entry(void)
 {
+	int tap_fd = atomic_load(&sink->tap_fd);
+	uint64_t one = 1;
+
 	atomic_fetch_add(&sink->head, 1);
 	wake(&sink->news);
+	/* The count cannot overflow, so this does not wait. */
+	if (tap_fd >= 0 && write(tap_fd, &one, sizeof(one)) < 0)
+		return;
 }
 
 void report_line(enum report_level level, const char *format, ...)
@@ -414,13 +239,75 @@ void report_line(enum report_level level, const char *format, ...)
 	end_entry();
 }
 
+static void count_event(struct report_counts *c, const struct report_event *e)
+{
+	c->episodes += e->kind == REPORT_EPISODE_BEGAN;
+	c->kills += e->kind == REPORT_SIGNALLED;
+	c->freed += e->kind == REPORT_FREED;
+	c->freed_bytes += e->kind == REPORT_FREED ? e->freed_bytes : 0;
+	c->stuck += e->kind == REPORT_STUCK;
+	c->pinned += e->kind == REPORT_HIDDEN_PIN;
+	c->no_victim += e->kind == REPORT_NO_VICTIM;
+	c->steps += e->kind == REPORT_STEP && e->error == 0;
+	c->kernel_kills += e->kind == REPORT_KERNEL_OOM ? e->kernel_oom_kills : 0;
+}
+
+void report_get_counts(struct report_counts *ret)
+{
+	*ret = sink ? sink->counts : (struct report_counts){ 0 };
+}
+
 void report_event(const struct report_event *event)
 {
 	struct entry *e = begin_entry(report_level_of(event));
 
+	if (sink)
+		count_event(&sink->counts, event);
 	if (!e)
 		return;
 	e->is_event = true;
 	e->event = *event;
 	end_entry();
+}
+
+/* --- the tap --- */
+
+int report_tap_open(void)
+{
+	int fd;
+
+	if (!sink)
+		return -ENOTCONN;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	atomic_store(&sink->tap_tail, atomic_load(&sink->head));
+	atomic_store(&sink->tap_fd, fd);
+	return fd;
+}
+
+void report_tap_close(void)
+{
+	if (sink)
+		close(atomic_exchange(&sink->tap_fd, -1));
+}
+
+bool report_tap_next(struct report_event *ret, uint32_t *ret_lost)
+{
+	struct logger *l = sink;
+	uint32_t tail = atomic_load(&l->tap_tail);
+
+	*ret_lost = 0;
+	while (tail != atomic_load(&l->head)) {
+		const struct entry *e = &l->ring[tail % RING_SIZE];
+		bool is_event = e->is_event;
+
+		*ret_lost += e->dropped_before;
+		if (is_event)
+			*ret = e->event;
+		atomic_store(&l->tap_tail, ++tail);
+		if (is_event)
+			return true;
+	}
+	return false;
 }

@@ -93,9 +93,34 @@ struct report_event {
 	char domain_path[256];        /* and "": the machine */
 };
 
+/* Since report_open(), whatever the level of the log. Counted by report_event(). */
+struct report_counts {
+	uint64_t episodes;     /* that began, of the machine and of domains */
+	uint64_t kills;        /* groups that had a signal */
+	uint64_t freed;        /* groups whose memory came back */
+	uint64_t stuck;        /* groups that did not give theirs back */
+	uint64_t pinned;       /* mms not chosen for who pins them, each counted once */
+	uint64_t no_victim;    /* choices that found nobody */
+	uint64_t steps;        /* of the ladder */
+	uint64_t kernel_kills; /* of the kernel's own OOM killer, seen in episodes */
+	uint64_t freed_bytes;
+	uint64_t lost; /* events that the log did not take in time */
+};
+
 /* Copies the event into the ring: no formatting, no allocation, no wait. Drops it when full; the
  * next that gets through is preceded by how many were. */
 void report_event(const struct report_event *e);
+void report_get_counts(struct report_counts *ret); /* of the thread that reports */
+
+/*
+ * A second reader of the events (not of the lines), on a thread of its own: returns an eventfd that
+ * is readable when there are some, or -errno. One at most; the ring is kept for it too, so it must
+ * not be slower than the logger. report_tap_close() from that thread, or when it has ended.
+ */
+int report_tap_open(void);
+void report_tap_close(void);
+/* Takes the next one out: whether there was one. *ret_lost: that were lost before it. */
+bool report_tap_next(struct report_event *ret, uint32_t *ret_lost);
 
 /*
  * Writes text that a process controls so that it cannot break a line, a parser or a terminal:

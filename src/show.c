@@ -70,3 +70,29 @@ int show_choice(struct actor *a, const struct config *c, const struct meminfo *m
 	own = section ? domain_config(c, section) : NULL;
 	return actor_print_choice(a, own ? own : c, &inside, &place, stdout);
 }
+
+/* Writes the lines that config_load collected, each as an entry of its own. */
+static void report_lines(enum report_level level, char *text)
+{
+	char *save = NULL;
+
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+		report_line(level, "%s", l);
+}
+
+struct config *show_load_config(const char *path)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct config *c = NULL;
+	size_t size = 0;
+	FILE *errors = open_memstream(&text, &size);
+	int r;
+
+	if (!errors)
+		return NULL;
+	r = config_load(path, errors, &c);
+	fclose(errors);
+	if (text)
+		report_lines(r < 0 ? REPORT_ERROR : REPORT_WARNING, text);
+	return r < 0 ? NULL : c;
+}

@@ -13,3 +13,6 @@ void show_lacks(unsigned lack);
 /* Prints to standard output who would be chosen now, in the cgroup of that path if it is not NULL.
  * 0 or -errno. */
 int show_choice(struct actor *a, const struct config *c, const struct meminfo *m, const char *path);
+
+/* The configuration, or NULL: what is wrong has been logged. The caller's. */
+struct config *show_load_config(const char *path);

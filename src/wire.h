@@ -57,21 +57,6 @@ struct wire_domain {
 	bool trigger_armed; /* PSI */
 };
 
-/* Since the daemon has started. */
-struct wire_counts {
-	uint64_t looks;        /* readings of the machine's memory */
-	uint64_t episodes;     /* that began, of the machine and of domains */
-	uint64_t kills;        /* groups that had a signal */
-	uint64_t freed;        /* groups whose memory came back */
-	uint64_t stuck;        /* groups that did not give theirs back */
-	uint64_t pinned;       /* mms not chosen for who pins them, each counted once */
-	uint64_t no_victim;    /* choices that found nobody */
-	uint64_t steps;        /* of the ladder */
-	uint64_t kernel_kills; /* of the kernel's own OOM killer, seen in episodes */
-	uint64_t freed_bytes;
-	uint64_t events_lost; /* that the log did not take in time */
-};
-
 /* As of the last look. Sizes in bytes, times of CLOCK_MONOTONIC. */
 struct wire_state {
 	uint64_t at_usec, started_usec;
@@ -91,7 +76,8 @@ struct wire_state {
 	uint64_t episode_began_usec; /* in an episode */
 	enum engine_level level;
 	enum engine_cause cause;
-	struct wire_counts counts;
+	uint64_t looks; /* readings of the machine's memory, since the start */
+	struct report_counts counts;
 	uint32_t hidden_count, flight_count,
 		domain_count; /* all there are; the arrays hold the first */
 	struct wire_victim hidden[WIRE_HIDDEN];

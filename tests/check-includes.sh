@@ -37,7 +37,7 @@ done <<EOF
 systemd/sd-event.h oomd.c desk/desk.c
 systemd/sd-daemon.h oomd.c desk/desk.c
 systemd/sd-bus.h ctl/ctl-reload.c desk/bus.c
-systemd/sd-journal.h report.c
+systemd/sd-journal.h report-output.c
 libproc2/ sensor.c
 libcgroup.h cgroup.c
 ini.h config.c

@@ -131,9 +131,11 @@ static void put_time(FILE *f, const char *name, const char *help, uint64_t at_us
 
 /* --- what there is to tell --- */
 
-static void put_counts(FILE *f, const struct wire_counts *c)
+static void put_counts(FILE *f, const struct wire_state *s)
 {
-	put_counter(f, "looks_total", "Readings of the machine's memory.", c->looks);
+	const struct report_counts *c = &s->counts;
+
+	put_counter(f, "looks_total", "Readings of the machine's memory.", s->looks);
 	put_counter(f, "episodes_total",
 		"Shortages of memory that began, of the machine and of domains.", c->episodes);
 	put_counter(f, "kills_total",
@@ -156,8 +158,7 @@ static void put_counts(FILE *f, const struct wire_counts *c)
 		c->steps);
 	put_counter(f, "kernel_oom_kills_total",
 		"Kills of the kernel's own OOM killer during episodes.", c->kernel_kills);
-	put_counter(f, "events_lost_total", "Events that the log did not take in time.",
-		c->events_lost);
+	put_counter(f, "events_lost_total", "Events that the log did not take in time.", c->lost);
 }
 
 static void put_level(FILE *f, const char *level, const char *resource, uint64_t bytes)
@@ -246,7 +247,7 @@ int metrics_write(const struct metrics *m, const struct wire_state *state, FILE 
 	if (state) {
 		put_now(f, state);
 		put_memory(f, state);
-		put_counts(f, &state->counts);
+		put_counts(f, state);
 		put_domains(f, state);
 	}
 	put_histogram(f, "episode_seconds",
