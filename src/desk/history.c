@@ -41,6 +41,7 @@ static int open_to_append(const char *path, uint64_t *ret_size)
 		open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 	struct stat st;
 
+	*ret_size = 0;
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
@@ -74,7 +75,7 @@ static int open_with_room(const char *path, size_t length, uint64_t *ret_size)
 
 static bool ends_torn(int fd, uint64_t size)
 {
-	char last;
+	char last = '\n';
 
 	return size > 0 && pread(fd, &last, 1, (off_t)size - 1) == 1 && last != '\n';
 }
@@ -156,7 +157,7 @@ static int lines_read(struct lines *ret, int fd, uint64_t size)
 static int read_both(const char *path, struct lines ret[2])
 {
 	char rotated[PATH_MAX];
-	struct stat now, before;
+	struct stat now = { 0 }, before = { 0 };
 	int r = rotated_path(path, rotated);
 
 	if (r < 0)

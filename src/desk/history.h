@@ -17,7 +17,7 @@ int history_append(const char *path, const struct episode *e);
 uint64_t history_next_id(const char *path);
 /*
  * The newest max episodes of both files, oldest first, as a JSON array for the caller. Lines that
- * are no episodes are skipped and counted in *ret_bad (may be NULL). 0, -ENOENT when there is no
- * file, or another -errno.
+ * are no episodes are skipped and, as far as the search came, counted in *ret_bad (may be NULL). 0,
+ * -ENOENT when there is no file, or another -errno.
  */
 int history_read(const char *path, size_t max, struct json **ret, uint32_t *ret_bad);

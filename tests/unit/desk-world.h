@@ -61,7 +61,7 @@ static _unused_ struct episode *made_episode(uint64_t id, uint32_t kills)
 		s.detect_usec = 10 * USEC_PER_MSEC;
 		e->steps[e->step_count++].event = with_victim(s, 100 + (pid_t)i, "hog");
 	}
-	e->steps[e->step_count] .event = event_at(REPORT_RECOVERED, 3500);
+	e->steps[e->step_count].event = event_at(REPORT_RECOVERED, 3500);
 	e->steps[e->step_count++].event.victims = kills;
 	return e;
 }

@@ -68,8 +68,7 @@ static void an_event_that_waited_is_dated_back(void **state)
 	struct report_event began = event_at(REPORT_EPISODE_BEGAN, 1000);
 
 	episodes_take(*state, &began, 0, 61000000, WALL);
-	assert_int_equal(
-		episodes_open(*state, 0)->began_realtime_usec, WALL - 60 * USEC_PER_SEC);
+	assert_int_equal(episodes_open(*state, 0)->began_realtime_usec, WALL - 60 * USEC_PER_SEC);
 }
 
 static void machine_and_domain_overlap(void **state)
@@ -115,6 +114,11 @@ static void a_cgroup_dies_in_the_episode_of_its_victim(void **state)
 	take(e, event_at(REPORT_WHOLE, 1401));
 	assert_int_equal(episodes_open(e, 0)->step_count, 3);
 	assert_null(episodes_open(e, 1));
+	/* Nor has the next one in its place. */
+	take(e, in_domain(event_at(REPORT_EPISODE_BEGAN, 1500), "pods", "/pod"));
+	take(e, event_at(REPORT_WHOLE, 1501));
+	assert_int_equal(episodes_open(e, 0)->step_count, 1);
+	assert_int_equal(episodes_open(e, 1)->step_count, 3);
 }
 
 static void an_event_in_the_middle_opens_one(void **state)
@@ -217,12 +221,13 @@ static void the_longest_silent_makes_room(void **state)
 {
 	struct episodes *e = *state;
 	const struct episode *ended = NULL;
-	char path[32];
+	char path[256];
 	uint32_t open = 0;
 
 	for (unsigned i = 0; i <= CONFIG_DOMAINS_MAX; i++) {
 		snprintf(path, sizeof(path), "/pod%u", i);
-		assert_null(take(e, in_domain(event_at(REPORT_EPISODE_BEGAN, 1000 + i), "p", path)));
+		assert_null(
+			take(e, in_domain(event_at(REPORT_EPISODE_BEGAN, 1000 + i), "p", path)));
 	}
 	/* The first is heard again: now the second is the one whose end was lost. */
 	take(e, in_domain(event_at(REPORT_NO_VICTIM, 2000), "p", "/pod0"));
