@@ -7,7 +7,7 @@ APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 BUILD_DEPS := gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libproc2-dev libcgroup-dev \
               libinih-dev libjansson-dev libcmocka-dev
 TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fsprogs apt \
-              mandoc clang-format shellcheck systemd dpkg-dev
+              mandoc clang-format shellcheck systemd dpkg-dev tmux dbus-daemon
 LINT_DEPS  := clang clang-tidy cppcheck
 
 .PHONY: all build run test check quick lint format sanitize bench matrix install deps test-deps clean
