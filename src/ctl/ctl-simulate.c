@@ -159,10 +159,14 @@ static bool asks_for_cmdlines(const struct config *c)
 	return false;
 }
 
-static void add_notes(struct json *j, const struct source *s)
+static void add_notes(struct json *j, const struct source *s, const struct meminfo *at)
 {
 	struct json *notes = json_array_new();
 
+	if (at->swap_free_bytes < s->mem.swap_free_bytes)
+		json_add_text(notes,
+			"swap is taken to be as full as at the kill level: there is "
+			"no shortage while it is not");
 	if (s->record && !s->record->has_cmdlines && asks_for_cmdlines(s->config))
 		json_add_text(notes,
 			"the snapshot has no command lines: protect rules that ask "
@@ -192,7 +196,7 @@ static int simulate(const struct source *s, const struct config_amount *availabl
 		json_set_text(*ret, "snapshot_kernel", s->record->kernel);
 		json_set_number(*ret, "snapshot_taken_seconds", s->record->taken_seconds);
 	}
-	add_notes(*ret, s);
+	add_notes(*ret, s, &at);
 	return 0;
 }
 

@@ -51,6 +51,17 @@ static int write_file(const struct json *j, const char *path)
 	return r;
 }
 
+static int describe_file(const struct record *r, const char *path)
+{
+	_cleanup_(json_unrefp) struct json *j = json_object_new();
+
+	json_set_text(j, "file", path);
+	json_set_number(j, "tasks", r->snapshot.count);
+	json_set_bool(j, "cmdlines", r->has_cmdlines);
+	json_set_bool(j, "complete", r->can_ptrace && r->snapshot.unread == 0);
+	return describe_write(j);
+}
+
 /* To stderr, for stdout may be the file. */
 static void say_what_it_has(const struct record *r, const char *path)
 {
@@ -86,6 +97,9 @@ static int record_to(const struct ctl *c, const char *path, bool cmdlines)
 		return ctl_fail(CTL_FAILED, "%s is a symbolic link; give the name of a file", path);
 	if (r < 0)
 		return ctl_fail(CTL_FAILED, "cannot write %s: %s", path, strerror(-r));
+	/* What is on stdout then is JSON already. */
+	if (c->json && strcmp(path, "-") != 0)
+		return describe_file(record, path);
 	say_what_it_has(record, path);
 	return CTL_OK;
 }

@@ -2,7 +2,7 @@
 /*
  * All that a choice depends on, recorded: the tasks, who shares an mm with whom, and what is read
  * of a task on demand. It replays through the functions that the pure modules are handed. As a file
- * it is JSON; oomfwdctl(1) describes it.
+ * it is JSON; docs/SNAPSHOT.md describes it.
  *
  * Addresses in other processes are a secret that protects them: the file has a number instead of a
  * task's marks, equal where the marks were.

@@ -41,6 +41,7 @@ static int open_to_append(const char *path, uint64_t *ret_size)
 		open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 	struct stat st;
 
+	*ret_size = 0;
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)

@@ -8,7 +8,7 @@
 
 #include "episode.h"
 
-#define HISTORY_PATH       "/var/lib/oomfwd/history.jsonl"
+#define HISTORY_PATH       CONFIG_DESK_HISTORY
 #define HISTORY_FILE_BYTES (4 * MIB)
 
 /* Appends one episode, with one write, and rotates. 0 or -errno. */
@@ -17,7 +17,7 @@ int history_append(const char *path, const struct episode *e);
 uint64_t history_next_id(const char *path);
 /*
  * The newest max episodes of both files, oldest first, as a JSON array for the caller. Lines that
- * are no episodes are skipped and counted in *ret_bad (may be NULL). 0, -ENOENT when there is no
- * file, or another -errno.
+ * are no episodes are skipped and, as far as the search came, counted in *ret_bad (may be NULL). 0,
+ * -ENOENT when there is no file, or another -errno.
  */
 int history_read(const char *path, size_t max, struct json **ret, uint32_t *ret_bad);

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
@@ -40,8 +41,11 @@ def equal(got, expected):
 class Pair:
     """Two processes with one mm, and a thread."""
 
+    def __init__(self, *args):
+        self.args = args
+
     def __enter__(self):
-        self.process = subprocess.Popen([CHILDREN], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([CHILDREN, *self.args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
         self.pid, self.sharer, self.thread = map(int, self.process.stdout.readline().split())
         return self
@@ -148,6 +152,27 @@ def test_explain_of_a_zombie_says_that_its_memory_is_back():
     child.wait()
 
 
+def process_without_a_leader(pid):
+    """The first thread takes a moment to exit."""
+    for _ in range(500):
+        if "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the first thread has not exited")
+
+
+def test_a_process_whose_first_thread_has_exited_is_no_zombie():
+    with Pair("leaderless") as pair:
+        process_without_a_leader(pair.pid)
+        j = answer("explain", str(pair.pid))
+        equal((j["kind"], j["state"], j["thread"]), ("process", "Z", pair.thread))
+        assert j["candidate"]["group"]["anon_bytes"] >= 64 * MIB
+        found = [g for g in answer("sharing")["leaderless"] if pair.pid in pids(g)]
+        equal([[m["thread"] for m in g["members"]] for g in found], [[pair.thread]])
+        for said in (ctl("explain", str(pair.pid)).stdout, ctl("sharing").stdout):
+            assert f"thread {pair.thread} " in said, said
+
+
 def test_explain_wants_one_pid():
     for args in ((), ("x",), ("0",), ("-1",), ("1", "2"), ("99999999999999999999",), ("1x",)):
         r = ctl("explain", *args)
@@ -194,6 +219,28 @@ def test_a_snapshot_is_for_its_owner_alone_and_leaves_command_lines_out():
         equal(len({t["mm"] for t in tasks.values() if t.get("marks") == one["marks"]}), 1)
         assert 0 < one["marks"] < 1 << 20, "an address got into the file"
         assert one["anon_bytes"] >= 64 * MIB and one["evidence"] == j["evidence"]
+
+
+def keys_of(j):
+    if isinstance(j, list):
+        return set().union(*map(keys_of, j))
+    return set(j) | set().union(*map(keys_of, j.values())) if isinstance(j, dict) else set()
+
+
+def test_each_key_of_a_snapshot_is_documented():
+    text = (SOURCE / "docs/SNAPSHOT.md").read_text(encoding="utf-8")
+    keys = keys_of(json.loads(ctl("snapshot", "--cmdline", "-").stdout))
+    for fixture in FIXTURES.glob("*.json"):
+        keys |= keys_of(json.loads(fixture.read_text(encoding="utf-8")))
+    equal([key for key in sorted(keys) if f"`{key}`" not in text], [])
+
+
+def test_with_json_a_snapshot_tells_of_itself():
+    with tempfile.TemporaryDirectory() as top:
+        j = answer("snapshot", f"{top}/s.json")
+        written = json.loads(Path(top, "s.json").read_text(encoding="utf-8"))
+        equal((j["file"], j["tasks"], j["cmdlines"]), (f"{top}/s.json", len(written["tasks"]),
+                                                        False))
 
 
 def test_command_lines_are_recorded_when_asked_for():

@@ -114,6 +114,11 @@ static void a_cgroup_dies_in_the_episode_of_its_victim(void **state)
 	take(e, event_at(REPORT_WHOLE, 1401));
 	assert_int_equal(episodes_open(e, 0)->step_count, 3);
 	assert_null(episodes_open(e, 1));
+	/* Nor has the next one in its place. */
+	take(e, in_domain(event_at(REPORT_EPISODE_BEGAN, 1500), "pods", "/pod"));
+	take(e, event_at(REPORT_WHOLE, 1501));
+	assert_int_equal(episodes_open(e, 0)->step_count, 1);
+	assert_int_equal(episodes_open(e, 1)->step_count, 3);
 }
 
 static void an_event_in_the_middle_opens_one(void **state)
