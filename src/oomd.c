@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
@@ -387,6 +388,14 @@ static int fail(const char *what, int error)
 	return error;
 }
 
+/* The first thing that the loop meets is what a reaper will send it: that part of sd-event, too, is
+ * there when it matters. */
+static void rehearse_wake(const struct daemon *d)
+{
+	if (eventfd_write(d->wake_fd, 1) < 0)
+		report_line(REPORT_DEBUG, "the rehearsal of a wake-up failed: %m");
+}
+
 /* For a table to look at, nothing needs to survive. */
 static bool just_a_table(const struct daemon *d)
 {
@@ -459,6 +468,7 @@ static int run(struct daemon *d)
 		domains_say(d->domains);
 		actor_warn_of_namespace(d->actor);
 		actor_warn_of_rivals(d->actor);
+		rehearse_wake(d);
 		survive_notify("READY=1");
 		r = sd_event_loop(d->event);
 		if (r < 0)
