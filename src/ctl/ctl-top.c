@@ -71,11 +71,12 @@ static int parse(int argc, char **argv, struct request *ret)
 static int write_json(struct look *l, const struct top *t)
 {
 	_cleanup_(json_unrefp) struct json *j = json_object_new();
-	struct json *groups = json_array_new();
+	struct json *groups = json_array_new(), *headroom = json_object_new();
 
 	json_set(j, "memory", describe_memory(&l->mem));
-	json_set(j, "warn", figures_level_json(&l->mem, &t->figures.warn));
-	json_set(j, "kill", figures_level_json(&l->mem, &t->figures.kill));
+	json_set(headroom, "warn", figures_headroom_json(&l->mem, &t->figures.warn));
+	json_set(headroom, "kill", figures_headroom_json(&l->mem, &t->figures.kill));
+	json_set(j, "headroom", headroom);
 	json_set_text(j, "pressure", NULL);
 	json_set(j, "pressure", averages_json(&t->pressure, t->pressure_error));
 	json_set_bool(j, "complete", t->complete);

@@ -132,7 +132,7 @@ def test_details_show_the_members_and_go_back():
         for open_key, close_key in (("Enter", "Escape"), ("e", "Enter")):
             s.key(open_key)
             text = s.wait(lambda t: "Enter back" in t)
-            assert text.startswith(f"{pid} (") and "with this memory" in text, text
+            assert text.startswith(f"{pid} (") and "Badness" in text, text
             s.key(close_key)
             s.wait(lambda t: "q quit" in t and "\n> " in t)
 
@@ -242,7 +242,7 @@ def test_top_as_json():
     r = ctl("--json", "top")
     equal((r.returncode, r.stderr), (OK, ""))
     j = json.loads(r.stdout)
-    assert j["groups"] and j["need_bytes"] >= 1 and "memory_bytes" in j["warn"], j
+    assert j["groups"] and j["need_bytes"] >= 1 and j["headroom"]["warn"]["memory_bytes"], j
     assert all(g["group"]["members"] and "place" in g for g in j["groups"])
 
 
