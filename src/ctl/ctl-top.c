@@ -180,7 +180,6 @@ static int serve_keys(const struct ctl *c, struct terminal *term, struct top *t,
 static int run_screen(const struct ctl *c, const struct request *q, struct terminal *term,
 	struct top *t, struct look *l)
 {
-	uint64_t until = monotonic_usec();
 	int r = 1;
 
 	for (uint64_t i = 0; r > 0 && (q->count == 0 || i < q->count); i++) {
@@ -188,8 +187,7 @@ static int run_screen(const struct ctl *c, const struct request *q, struct termi
 		if (r < 0)
 			return r;
 		/* From the end of the look on: a slow machine is not kept busy. */
-		until = add_sat_u64(monotonic_usec(), q->delay_usec);
-		r = serve_keys(c, term, t, l, until);
+		r = serve_keys(c, term, t, l, add_sat_u64(monotonic_usec(), q->delay_usec));
 	}
 	return r < 0 ? r : 0;
 }

@@ -207,6 +207,7 @@ def test_sigterm_restores_the_terminal():
 def test_ctrl_z_gives_the_terminal_back_for_a_while():
     with screen("ctrl-z") as s:
         s.type("clear; echo before it")
+        s.wait(lambda t: t.startswith("before it"))
         s.start("-d", "60")
         s.key("C-z")
         s.wait(lambda t: t.startswith("before it") and t.rstrip().endswith("shell>"))
