@@ -99,6 +99,7 @@ dist:
 package-test: deb dist
 	$(call install_missing,lintian mmdebstrap rpm rpmlint)
 	tests/package-test $(BUILD)
+	tests/vm/desk-test $(BUILD) $(BUILD)/oomfwd_[0-9]*.deb
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
