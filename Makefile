@@ -7,7 +7,7 @@ APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 BUILD_DEPS := gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libproc2-dev libcgroup-dev \
               libinih-dev libjansson-dev libcmocka-dev
 TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fsprogs apt \
-              mandoc clang-format shellcheck systemd dpkg-dev zsh rpm git xz-utils
+              mandoc clang-format shellcheck systemd dpkg-dev dbus zsh rpm git xz-utils tmux
 LINT_DEPS  := clang clang-tidy cppcheck
 DEB_DEPS   := debhelper dpkg-dev python3 systemd
 

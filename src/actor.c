@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "actor.h"
 
+#include "survive.h"
 #include "util.h"
 #include "wire.h"
 
 #include <fcntl.h>
 #include <string.h>
 
-/* A server starts with some hundred tasks; a fork bomb must still find room. */
-#define TABLE_MIN 4096
+/* A server starts with some hundred tasks; of a fork bomb that outgrows the table the largest are
+ * seen.
+ */
+#define TABLE_MIN 1024
+/* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
+ * keeps the states that it met: 0 to 15 KiB for an ordinary pattern. Those that the processes of
+ * this machine lead to exist after the rehearsal; who takes much there is given as much again. */
+#define HEAP_RESERVE_BYTES      (64 * KIB)
+#define HEAP_RESERVE_RULE_BYTES (16 * KIB)
 
 static int thaw(void *ctx, pid_t pid)
 {
@@ -278,9 +286,15 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 		.alone_bytes = m->total_bytes / 2,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 	};
+	uint64_t before = survive_heap_bytes(), taken;
 	int r = actor_look_around(a, need, NULL);
 
-	return r < 0 ? r : killer_rehearse(a->killer);
+	if (r == 0)
+		r = killer_rehearse(a->killer);
+	taken = sub_or_zero_u64(survive_heap_bytes(), before);
+	survive_reserve_heap(
+		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + 2 * taken);
+	return r;
 }
 
 void actor_warn_of_namespace(const struct actor *a)

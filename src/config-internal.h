@@ -2,7 +2,8 @@
 /*
  * Between the parts of config.c: config-text.c reads files and says what is wrong, config-value.c
  * parses values, config-key.c knows the keys, config-rule.c the rules, config-domain.c the cgroup
- * sections, config-check.c what must hold between values. Nobody else includes this.
+ * sections, config-desk.c the [desk] section, config-check.c what must hold between values. Nobody
+ * else includes this.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 #define CONFIG_LINE_MAX   4095 /* bytes */
 #define CONFIG_FILES_MAX  128
 #define CONFIG_ERRORS_MAX 100 /* said; the rest is counted */
-#define CONFIG_KEYS_MAX   32
+#define CONFIG_KEYS_MAX   40
 
 struct config_loader;
 
@@ -28,6 +29,7 @@ enum config_section {
 	SECTION_TIMING,
 	SECTION_ESCALATE,
 	SECTION_VICTIMS,
+	SECTION_DESK,
 	SECTION_RULE,   /* protect, avoid, prefer */
 	SECTION_DOMAIN, /* cgroup */
 };
@@ -134,6 +136,18 @@ const struct config_place *config_key_place_here(
 /* Complains: key = "text", what is wrong with it, and what the key wants. False. */
 bool config_key_refuse(
 	struct config_loader *l, const struct config_key *k, const char *text, const char *what);
+/* Why the path names no program that could be run without harm; NULL: it does. */
+const char *config_why_not_run(const char *path);
+
+/* --- config-desk.c --- */
+
+bool config_desk_set_hook(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field);
+/* max of the key: the longest path. */
+bool config_desk_set_path(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field);
+bool config_desk_set_bool(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field);
 
 /* --- config-rule.c --- */
 

@@ -27,6 +27,7 @@ static bool set_final(struct config_loader *, const struct config_key *, const c
 #define WANTED_PRESSURE                                                                            \
 	"\"full\" or \"some\", a share from 1% to 100% and a span from 1s to 10m, "                \
 	"such as full 60% 20s, or off"
+#define WANTED_PATH    "an absolute path, or off"
 #define WANTED_PATTERN "a POSIX extended regular expression, as for grep -E"
 
 /* Amounts: min and max are shares in permille. */
@@ -58,6 +59,17 @@ static const struct config_key keys[] = {
 		"none, reboot, panic, or exec and the absolute path of a program" },
 	{ SECTION_VICTIMS, "prefer_points", set_points, FIELD(prefer_points), 0, 1000,
 		"a whole number from 0 to 1000" },
+	{ SECTION_DESK, "post_kill", config_desk_set_hook, FIELD(desk.post_kill), 0, 0,
+		"the absolute path of a program, or none" },
+	{ SECTION_DESK, "hook_timeout", set_duration, FIELD(desk.hook_timeout_usec), MSEC(100),
+		SEC(600), "a duration from 100ms to 10m" },
+	{ SECTION_DESK, "metrics_file", config_desk_set_path, FIELD(desk.metrics_file), 0,
+		CONFIG_DESK_PATH_MAX - 5, WANTED_PATH }, /* ".tmp" is added */
+	{ SECTION_DESK, "metrics_socket", config_desk_set_path, FIELD(desk.metrics_socket), 0, 107,
+		WANTED_PATH },
+	{ SECTION_DESK, "history", config_desk_set_path, FIELD(desk.history), 0,
+		CONFIG_DESK_PATH_MAX - 3, WANTED_PATH }, /* and ".1" */
+	{ SECTION_DESK, "bus", config_desk_set_bool, FIELD(desk.bus), 0, 0, "yes or no" },
 	{ SECTION_RULE, "exe", config_rule_set_pattern, CONDITION(exe), 0, 0, WANTED_PATTERN },
 	{ SECTION_RULE, "unit", config_rule_set_pattern, CONDITION(unit), 0, 0, WANTED_PATTERN },
 	{ SECTION_RULE, "cgroup", config_rule_set_pattern, CONDITION(cgroup), 0, 0,
@@ -101,6 +113,8 @@ static const char *section_name(enum config_section s)
 		return "escalate";
 	case SECTION_VICTIMS:
 		return "victims";
+	case SECTION_DESK:
+		return "desk";
 	case SECTION_RULE:
 		return "protect NAME";
 	case SECTION_DOMAIN:
@@ -274,8 +288,7 @@ static bool set_ladder(
 	return true;
 }
 
-/* Why the program cannot be the final action; NULL: it can. */
-static const char *why_not_run(const char *path)
+const char *config_why_not_run(const char *path)
 {
 	struct stat st;
 
@@ -305,7 +318,7 @@ static bool set_final(
 		return refuse_parsed(l, k, text, -EINVAL);
 
 	const char *path = text + word + strspn(text + word, " \t");
-	const char *why = why_not_run(path);
+	const char *why = config_why_not_run(path);
 
 	if (why)
 		return config_key_refuse(l, k, text, why);

@@ -241,5 +241,10 @@ void config_init(struct config *c)
 		.ladder_count = 3,
 		.final = FINAL_NONE,
 		.prefer_points = 300,
+		.desk = { .hook_timeout_usec = 10 * USEC_PER_SEC,
+			.metrics_file = "/run/oomfwd-desk/oomfwd.prom",
+			.metrics_socket = "/run/oomfwd-desk/http",
+			.history = CONFIG_DESK_HISTORY,
+			.bus = true },
 	};
 }

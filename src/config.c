@@ -40,6 +40,7 @@ static enum config_section find_section(struct config_loader *l, const char *kin
 		{ "timing", SECTION_TIMING },
 		{ "escalate", SECTION_ESCALATE },
 		{ "victims", SECTION_VICTIMS },
+		{ "desk", SECTION_DESK },
 		{ "protect", SECTION_RULE },
 		{ "avoid", SECTION_RULE },
 		{ "prefer", SECTION_RULE },

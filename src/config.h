@@ -19,6 +19,8 @@
 #define CONFIG_LADDER_MAX      4
 #define CONFIG_DOMAINS_MAX     16
 #define CONFIG_DOMAIN_PATH_MAX 256
+#define CONFIG_DESK_PATH_MAX   256
+#define CONFIG_DESK_HISTORY    "/var/lib/oomfwd/history.jsonl"
 
 /* A level of memory: a share of the total, or bytes. "10%", "512M", "off". */
 struct config_amount {
@@ -84,6 +86,16 @@ struct config_domain {
 enum ladder_step { LADDER_AVOIDED, LADDER_CGROUP, LADDER_KERNEL, LADDER_FINAL };
 enum final_action { FINAL_NONE, FINAL_REBOOT, FINAL_PANIC, FINAL_EXEC };
 
+/* [desk]: what oomfwd-desk is to do. The daemon checks it, and has no other use for it. */
+struct config_desk {
+	char post_kill[CONFIG_DESK_PATH_MAX]; /* the hook; "": none */
+	uint64_t hook_timeout_usec;
+	char metrics_file[CONFIG_DESK_PATH_MAX];   /* "": off, as below */
+	char metrics_socket[CONFIG_DESK_PATH_MAX]; /* short enough for a socket */
+	char history[CONFIG_DESK_PATH_MAX];
+	bool bus;
+};
+
 struct config {
 	struct config_level warn;            /* SIGTERM */
 	struct config_level kill;            /* SIGKILL */
@@ -107,6 +119,7 @@ struct config {
 	uint32_t rule_count;
 	struct config_domain domains[CONFIG_DOMAINS_MAX];
 	uint32_t domain_count;
+	struct config_desk desk;
 };
 
 /* The built-in defaults: those the shipped etc/oomfwd.conf documents, without its rules. */

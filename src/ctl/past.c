@@ -199,6 +199,23 @@ static void print_moment(FILE *f, uint64_t offset_usec, const char *word, const 
 	fputc('\n', f);
 }
 
+/* Readings are 10 ms apart at the least, while victims are in flight. */
+#define SAME_READING_USEC (5 * USEC_PER_MSEC)
+
+/* When memory was read that made this one a victim. */
+static uint64_t reading_of(const struct json *step)
+{
+	return sub_or_zero_u64(get_size(step, "offset_usec"), get_size(step, "detect_usec"));
+}
+
+static bool is_of_same_choice(const struct json *a, const struct json *b)
+{
+	uint64_t x = reading_of(a), y = reading_of(b);
+
+	return is_event(a, "signalled") && is_event(b, "signalled") &&
+		max_u64(x, y) - min_u64(x, y) < SAME_READING_USEC;
+}
+
 /*
  * Those signalled in one go were chosen together, and the event that tells so is that of their
  * signals: the choice is told from the first of them.
@@ -214,7 +231,7 @@ static void print_choice(FILE *f, const struct json *steps, size_t first)
 	for (size_t i = first; i < json_count(steps); i++) {
 		const struct json *s = json_at(steps, i);
 
-		if (!is_event(s, "signalled"))
+		if (!is_of_same_choice(step, s))
 			break;
 		groups += !json_get_bool(s, "along");
 		expected = add_sat_u64(expected, get_size(s, "expected_bytes"));
@@ -232,9 +249,10 @@ static void print_choice(FILE *f, const struct json *steps, size_t first)
 /* SIGKILL after SIGTERM is no new choice. */
 static bool begins_choice(const struct json *steps, size_t i)
 {
-	return is_event(json_at(steps, i), "signalled") &&
-		(i == 0 || !is_event(json_at(steps, i - 1), "signalled")) &&
-		!named_before(steps, i);
+	const struct json *step = json_at(steps, i);
+
+	return is_event(step, "signalled") && !named_before(steps, i) &&
+		(i == 0 || !is_of_same_choice(json_at(steps, i - 1), step));
 }
 
 static void print_head(FILE *f, const struct json *episode)

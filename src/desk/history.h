@@ -8,7 +8,7 @@
 
 #include "episode.h"
 
-#define HISTORY_PATH       "/var/lib/oomfwd/history.jsonl"
+#define HISTORY_PATH       CONFIG_DESK_HISTORY
 #define HISTORY_FILE_BYTES (4 * MIB)
 
 /* Appends one episode, with one write, and rotates. 0 or -errno. */

@@ -229,4 +229,10 @@ static inline void assert_same_scalars(const struct config *x, const struct conf
 	assert_int_equal(x->final, y->final);
 	assert_string_equal(x->final_path, y->final_path);
 	assert_int_equal(x->prefer_points, y->prefer_points);
+	assert_string_equal(x->desk.post_kill, y->desk.post_kill);
+	assert_int_equal(x->desk.hook_timeout_usec, y->desk.hook_timeout_usec);
+	assert_string_equal(x->desk.metrics_file, y->desk.metrics_file);
+	assert_string_equal(x->desk.metrics_socket, y->desk.metrics_socket);
+	assert_string_equal(x->desk.history, y->desk.history);
+	assert_int_equal(x->desk.bus, y->desk.bus);
 }

@@ -167,6 +167,9 @@ static void a_bad_pressure_changes_nothing(void **state)
 
 /* --- every key --- */
 
+#define OF_50  "12345678901234567890123456789012345678901234567890"
+#define OF_250 OF_50 OF_50 OF_50 OF_50 OF_50
+
 static const struct {
 	const char *section, *key, *good[4], *bad[8];
 } bounds[] = {
@@ -189,6 +192,15 @@ static const struct {
 		{ "exec", "exec bin/true", "exec /etc/passwd", "exec /etc", "exec /bin/true x",
 			"exec /no/such/program", "execute /bin/true", "halt" } },
 	{ "victims", "prefer_points", { "0", "1000" }, { "1001", "-1", "3.5", "10%", "x" } },
+	{ "desk", "post_kill", { "none", "/bin/true" },
+		{ "off", "true", "/etc/passwd", "/etc", "/no/such/program", "/bin/true x", "" } },
+	{ "desk", "hook_timeout", { "100ms", "10m" }, { "99ms", "601s", "off", "10" } },
+	{ "desk", "metrics_file", { "off", "/x.prom", "/" OF_250 },
+		{ "x.prom", "/x/", "/", "/1" OF_250, "" } },
+	{ "desk", "metrics_socket", { "off", "/x", "/123456" OF_50 OF_50 },
+		{ "x", "/x/", "/1234567" OF_50 OF_50 } },
+	{ "desk", "history", { "off", "/x", "/12" OF_250 }, { "x", "none", "/123" OF_250 } },
+	{ "desk", "bus", { "yes", "no" }, { "1", "on", "Yes", "true", "off" } },
 	{ "protect r", "exe", { "^/x$", "a|b" }, { "(", "[a", "a{2,1}", "(a)\\1", "\"a\"" } },
 	{ "protect r", "unit", { "x" }, { "'x'", "*(", "x # y" } },
 	{ "protect r", "cgroup", { "x" }, { "x{1,99999}", "(a{40}){40}" } },
@@ -263,6 +275,8 @@ static void values_land_where_they_belong(void **state)
 		"fill_rate=6G\nmax_sleep=7s\n"
 		"[escalate]\nladder=final\tcgroup\nfinal=exec /bin/true\n"
 		"[victims]\nprefer_points=8\n"
+		"[desk]\npost_kill=/bin/true\nhook_timeout=1s\nmetrics_file=/m\n"
+		"metrics_socket=off\nhistory=/h\nbus=no\n"
 		"[avoid a]\nexe=e\ncomm=c\ncmdline=l\nunit=u\ncgroup=g\nuid=9\n");
 	assert_int_equal(world_load(w), 0);
 	assert_string_equal(w->said, "");
@@ -286,6 +300,12 @@ static void values_land_where_they_belong(void **state)
 	assert_int_equal(c->final, FINAL_EXEC);
 	assert_string_equal(c->final_path, "/bin/true");
 	assert_int_equal(c->prefer_points, 8);
+	assert_string_equal(c->desk.post_kill, "/bin/true");
+	assert_int_equal(c->desk.hook_timeout_usec, USEC_PER_SEC);
+	assert_string_equal(c->desk.metrics_file, "/m");
+	assert_string_equal(c->desk.metrics_socket, "");
+	assert_string_equal(c->desk.history, "/h");
+	assert_false(c->desk.bus);
 	assert_int_equal(c->rule_count, 1);
 	assert_int_equal(c->rules[0].action, RULE_AVOID);
 	assert_string_equal(c->rules[0].name, "a");

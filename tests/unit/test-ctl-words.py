@@ -214,7 +214,8 @@ def test_zsh_completes_commands_options_files_and_processes():
                                 (f"oomfwdctl explain {os.getpid()}\t",
                                  f"oomfwdctl explain {os.getpid()} "),
                                 ("oomfwd --chec\t", "oomfwd --check-config ")):
-                equal(terminal.line_after(typed), line)
+                # A pid that others begin with is followed by no blank.
+                equal(terminal.line_after(typed).rstrip(), line.rstrip())
         finally:
             terminal.close()
 
