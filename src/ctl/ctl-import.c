@@ -157,8 +157,10 @@ int ctl_import(const struct ctl *c, int argc, char **argv)
 		r = run(&im, &request);
 	if (im.config && fclose(im.config) != 0)
 		r = ctl_fail(CTL_FAILED, "no memory is left");
-	if (r == CTL_OK)
+	if (r == CTL_OK) {
+		import_squeeze(config);
 		r = check(config);
+	}
 	if (r == CTL_OK)
 		r = print(c, config, &im);
 	json_unref(im.no_equal);

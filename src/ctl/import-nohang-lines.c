@@ -26,7 +26,7 @@ static const struct property {
 static bool put_users(struct import *im, const char *origin, const char *action, const char *name,
 	const char *pattern)
 {
-	char text[128], rule[CONFIG_NAME_MAX], *users = text, *save = NULL;
+	char text[128], rule[2 * CONFIG_NAME_MAX], *users = text, *save = NULL;
 	size_t length = strlen(pattern);
 
 	if (length < 3 || length >= sizeof(text) || pattern[0] != '^' || pattern[length - 1] != '$')
@@ -43,7 +43,7 @@ static bool put_users(struct import *im, const char *origin, const char *action,
 	if (!*users || users[strspn(users, "0123456789|")] || strstr(users, "||"))
 		return false;
 	for (char *u = strtok_r(users, "|", &save); u; u = strtok_r(NULL, "|", &save)) {
-		snprintf(rule, sizeof(rule), "%s-%s", name, u);
+		snprintf(rule, sizeof(rule), "%s-%.10s", name, u);
 		import_put_rule(im, origin, action, rule, "uid", u);
 	}
 	return true;

@@ -241,9 +241,9 @@ static int metrics_of(struct import *im, const struct nohang *n, bool *ret_full,
 static int pressure_of(
 	struct import *im, const struct nohang *n, enum key key, struct config_pressure *ret)
 {
-	double percent, duration, span;
+	double percent = 0, duration = 0, span = 0;
 	char origin[IMPORT_QUOTE_MAX];
-	bool full, on = strcmp(value_of(n, PSI), "True") == 0;
+	bool full = false, on = strcmp(value_of(n, PSI), "True") == 0;
 
 	if (!on && strcmp(value_of(n, PSI), "False") != 0)
 		return refuse(im, n, PSI, "True or False");

@@ -169,15 +169,15 @@ static void put_machine(struct oomd *o, bool live)
 {
 	const char *used_from = o->used.set ? o->used.from : "SwapUsedLimit=90%, the default";
 	const struct systemd_unit *root = root_slice(o);
-	const char *from[3] = { used_from, used_from, "No unit asks for that of the machine." };
-	const char *const off[3] = { "systemd-oomd sends no SIGTERM.", "As above.", "As above." };
+	const char *from[3] = { used_from, NULL, "No unit asks for that of the machine." };
+	const char *const off[3] = { "systemd-oomd sends no SIGTERM.", NULL, NULL };
 	struct import_amount left = { false, 100 - (o->used.set ? o->used.value : 90) };
 	struct config_level warn = { 0 }, kill = { 0 };
 	char pressure[PATH_MAX + 32];
 
 	if (live && !first_by_swap(o)) {
 		left.value = 5;
-		from[0] = from[1] = "The default of oomfwd.";
+		from[0] = "The default of oomfwd.";
 	}
 	fputc('\n', o->im->config);
 	kill.memory = import_fit(o->im, used_from, IMPORT_MEMORY, left);

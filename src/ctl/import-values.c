@@ -190,11 +190,14 @@ void import_put_level(struct import *im, const char *name, const struct config_l
 	const char *const from[static 3])
 {
 	fprintf(im->config, "\n[%s]\n", name);
-	import_comment(im, "%s", from[0]);
+	if (from[0])
+		import_comment(im, "%s", from[0]);
 	import_put_amount(im, "memory", &level->memory);
-	import_comment(im, "%s", from[1]);
+	if (from[1])
+		import_comment(im, "%s", from[1]);
 	import_put_amount(im, "swap", &level->swap);
-	import_comment(im, "%s", from[2]);
+	if (from[2])
+		import_comment(im, "%s", from[2]);
 	import_put_pressure(im, &level->pressure);
 }
 

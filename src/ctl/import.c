@@ -193,7 +193,20 @@ char *import_trim(char *text)
 	return text;
 }
 
-/* --- checks --- */
+/* --- the whole --- */
+
+void import_squeeze(char *text)
+{
+	char *to = text;
+	unsigned ends = 0;
+
+	for (; *text; text++) {
+		ends = *text == '\n' ? ends + 1 : 0;
+		if (ends <= 2)
+			*to++ = *text;
+	}
+	*to = '\0';
+}
 
 int import_check(const char *text, FILE *errors)
 {

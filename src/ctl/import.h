@@ -91,7 +91,7 @@ void import_fit_levels(
 void import_put_amount(struct import *im, const char *key, const struct config_amount *amount);
 void import_put_pressure(struct import *im, const struct config_pressure *pressure);
 void import_put_duration(struct import *im, const char *key, uint64_t usec);
-/* [warn] or [kill], with a comment above each value: of memory, swap and pressure. */
+/* [warn] or [kill], with a comment (NULL: none) above each of memory, swap and pressure. */
 void import_put_level(struct import *im, const char *name, const struct config_level *level,
 	const char *const from[static 3]);
 
@@ -99,7 +99,10 @@ void import_put_level(struct import *im, const char *name, const struct config_l
 bool import_put_rule(struct import *im, const char *origin, const char *action, const char *name,
 	const char *key, const char *value);
 
-/* --- checks --- */
+/* --- the whole --- */
+
+/* Leaves one empty line where there are more in a row. */
+void import_squeeze(char *text);
 
 /* Whether our parser takes the text as a configuration; its errors go to errors (may be NULL). */
 int import_check(const char *text, FILE *errors);
