@@ -458,6 +458,7 @@ int bus_new(const struct bus_source *source, void *ctx, struct bus **ret)
 	b->source = source;
 	b->ctx = ctx;
 	b->pause_usec = PAUSE_MIN_USEC;
+	view_make(NULL, &b->told);
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (b->epoll_fd < 0) {
 		int r = -errno;
