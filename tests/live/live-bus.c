@@ -476,6 +476,9 @@ static void what_there_is_is_documented(void **state)
 		size_t length = strcspn(at += 7, "\"");
 
 		snprintf(quoted, sizeof(quoted), "%.*s", (int)length, at);
+		/* Annotations are the library's. */
+		if (strncmp(quoted, "org.", 4) == 0)
+			continue;
 		if (!strstr(doc, quoted))
 			fail_msg("%s is not in docs/DBUS.md", quoted);
 		names++;
