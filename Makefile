@@ -7,10 +7,11 @@ APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 BUILD_DEPS := gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libproc2-dev libcgroup-dev \
               libinih-dev libjansson-dev libcmocka-dev
 TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fsprogs apt \
-              mandoc clang-format shellcheck systemd dpkg-dev dbus
+              mandoc clang-format shellcheck systemd dpkg-dev dbus zsh rpm git xz-utils tmux
 LINT_DEPS  := clang clang-tidy cppcheck
+DEB_DEPS   := debhelper dpkg-dev python3 systemd
 
-.PHONY: all build run test check quick lint format sanitize bench matrix install deps test-deps clean
+.PHONY: all build run test check quick lint format sanitize bench matrix install deb dist package-test deps test-deps clean
 
 all: build
 
@@ -83,6 +84,22 @@ matrix: test-deps build
 
 install: build
 	$(SUDO) meson install -C $(BUILD) --no-rebuild
+
+# The .deb of this tree as it is now: $(BUILD)/oomfwd_VERSION_ARCH.deb. Its unit tests have to pass.
+deb: deps
+	$(call install_missing,$(DEB_DEPS))
+	packaging/build-deb $(BUILD)
+
+# $(BUILD)/oomfwd-VERSION.tar.xz of the commit that is checked out, the same bytes each time.
+dist:
+	$(call install_missing,git xz-utils)
+	@packaging/dist $(BUILD)
+
+# What lintian says of the .deb, and what it leaves of a Debian that it comes and goes in.
+package-test: deb dist
+	$(call install_missing,lintian mmdebstrap rpm rpmlint)
+	tests/package-test $(BUILD)
+	tests/vm/desk-test $(BUILD) $(BUILD)/oomfwd_[0-9]*.deb
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan

@@ -107,6 +107,7 @@ static void say_would(
 		.members = processes };
 	size_t length;
 
+	act_set_place(&e, c->place);
 	copy_cut(e.cgroup, sizeof(e.cgroup), path);
 	e.kill = kill_of(a, path, c->place, &length);
 	report_event(&e);
@@ -191,6 +192,7 @@ void act_cgroup_kill(struct actor *a, const int *slots, uint32_t count, const st
 		e.error = r < 0 ? r : 0;
 		e.members = r > 0 ? (uint32_t)r : 0;
 		e.kill = kill_of(a, path, c->place, &length);
+		act_set_place(&e, c->place);
 		copy_cut(e.cgroup, sizeof(e.cgroup), path);
 		report_event(&e);
 	}

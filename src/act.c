@@ -23,7 +23,7 @@ static uint32_t count_outside(const struct actor *a, const struct mm_group *g)
 	return outside;
 }
 
-static void set_place(struct report_event *e, const struct domain_place *place)
+void act_set_place(struct report_event *e, const struct domain_place *place)
 {
 	if (!place)
 		return;
@@ -53,7 +53,7 @@ static void event_of_candidate(struct actor *a, const struct candidate *c,
 	}
 	if (c->rule)
 		memcpy(ret->rule, c->rule->name, sizeof(ret->rule));
-	set_place(ret, place);
+	act_set_place(ret, place);
 	if (place)
 		ret->outside = count_outside(a, &c->group);
 	/* For the log only: nobody waits for it for long. */
@@ -67,7 +67,7 @@ static void event_readings(struct report_event *e, const struct act_context *c)
 
 	e->level = c->engine->level;
 	e->cause = c->engine->cause;
-	set_place(e, c->place);
+	act_set_place(e, c->place);
 	e->total_bytes = in->mem->total_bytes;
 	e->available_after_bytes = in->mem->available_bytes;
 	e->swap_total_bytes = in->mem->swap_total_bytes;
@@ -354,12 +354,13 @@ static void say_episode(struct actor *a, enum report_kind kind, const struct act
 	e.victims = engine->victims;
 	e.latency_usec = sub_or_zero_u64(in->now_usec, engine->began_usec);
 	e.kernel_oom_kills = sub_or_zero_u64(in->mem->kernel_oom_kills, c->said->kernel_oom_kills);
-	report_event(&e);
 	/* Somebody else was quicker: worth a word on the levels. */
 	if (kind == REPORT_RECOVERED && e.kernel_oom_kills > 0) {
 		e.kind = REPORT_KERNEL_OOM;
 		report_event(&e);
+		e.kind = kind;
 	}
+	report_event(&e);
 	if (kind == REPORT_EPISODE_BEGAN)
 		*c->said = (struct act_said){ .kernel_oom_kills = in->mem->kernel_oom_kills };
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "actor.h"
 
+#include "survive.h"
 #include "util.h"
 #include "wire.h"
 
 #include <fcntl.h>
 #include <string.h>
 
-/* A server starts with some hundred tasks; a fork bomb must still find room. */
-#define TABLE_MIN 4096
+/* A server starts with some hundred tasks; of a fork bomb that outgrows the table the largest are
+ * seen.
+ */
+#define TABLE_MIN 1024
+/* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
+ * keeps the states that it met: 0 to 15 KiB for an ordinary pattern. Those that the processes of
+ * this machine lead to exist after the rehearsal; who takes much there is given as much again. */
+#define HEAP_RESERVE_BYTES      (64 * KIB)
+#define HEAP_RESERVE_RULE_BYTES (16 * KIB)
 
 static int thaw(void *ctx, pid_t pid)
 {
@@ -278,9 +286,15 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 		.alone_bytes = m->total_bytes / 2,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 	};
+	uint64_t before = survive_heap_bytes(), taken;
 	int r = actor_look_around(a, need, NULL);
 
-	return r < 0 ? r : killer_rehearse(a->killer);
+	if (r == 0)
+		r = killer_rehearse(a->killer);
+	taken = sub_or_zero_u64(survive_heap_bytes(), before);
+	survive_reserve_heap(
+		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + 2 * taken);
+	return r;
 }
 
 void actor_warn_of_namespace(const struct actor *a)
@@ -312,35 +326,15 @@ void actor_warn_of_rivals(const struct actor *a)
 	}
 }
 
-/* The figures that are at the kill level already, or as they would be at it. */
-static struct meminfo at_level(const struct config *c, const struct meminfo *m)
-{
-	const struct config_level *l = &c->kill;
-	struct meminfo low = *m;
-
-	if (l->memory.kind == AMOUNT_OFF)
-		l = &c->warn;
-	/* Where only pressure counts, that is what it is about. */
-	if (l->memory.kind == AMOUNT_OFF)
-		return low;
-	low.available_bytes =
-		min_u64(m->available_bytes, config_amount_bytes(&l->memory, m->total_bytes));
-	low.swap_free_bytes =
-		min_u64(m->swap_free_bytes, config_amount_bytes(&l->swap, m->swap_total_bytes));
-	return low;
-}
-
 int actor_print_choice(struct actor *a, const struct config *c, const struct meminfo *m,
 	const struct domain_place *place, FILE *f)
 {
 	/* With memory to spare nothing is needed: show what would happen at the kill level. */
-	struct meminfo low = at_level(c, m);
-	bool pressure = c->kill.memory.kind == AMOUNT_OFF && c->warn.memory.kind == AMOUNT_OFF;
-	uint64_t bytes = pressure ? verdict_pressure_need_bytes(m) : verdict_need_bytes(c, &low);
+	struct shortage short_of = verdict_shortage(c, m);
 	char available[32], total[32], level[32];
 	struct victim_need need = {
-		.bytes = bytes,
-		.alone_bytes = bytes,
+		.bytes = short_of.need_bytes,
+		.alone_bytes = short_of.need_bytes,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 		.shmem_bytes = m->shmem_bytes,
 		.explain = true,
@@ -356,8 +350,9 @@ int actor_print_choice(struct actor *a, const struct config *c, const struct mem
 	fprintf(f, "%s of %s available now. At the kill level (%s):\n",
 		report_bytes(m->available_bytes, available, sizeof(available)),
 		report_bytes(m->total_bytes, total, sizeof(total)),
-		pressure ? "memory pressure"
-			 : report_bytes(low.available_bytes, level, sizeof(level)));
+		short_of.pressure
+			? "memory pressure"
+			: report_bytes(short_of.at.available_bytes, level, sizeof(level)));
 	report_choice(f, &a->snapshot, a->sharedmm, a->choice, &need);
 	return 0;
 }

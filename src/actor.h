@@ -55,3 +55,5 @@ void actor_hide(struct actor *a, const struct mm_id *id);
 /* Prepares the group of a candidate. Returns its slot, or -errno of kill_prepare(): left out, for a
  * reason reported. */
 int act_prepare(struct actor *a, const struct candidate *c, const struct domain_place *place);
+/* Says of an event which domain is short. place NULL: the machine. */
+void act_set_place(struct report_event *e, const struct domain_place *place);

@@ -17,8 +17,10 @@
 #include <linux/magic.h>
 #include <mntent.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #define DEPTH_MAX 32 /* of nested cgroups: bounds the stack */
@@ -41,12 +43,12 @@ static void adopt_mount(const char *path, int *v2_fd, int *v1_fd)
 		*v1_fd = take_fd(&fd);
 }
 
-static void find_controller(const char *name, int *v2_fd, int *v1_fd)
+static void find_controller(const char *name, char *ret, size_t size)
 {
 	_cleanup_(freep) char *path = NULL;
 
 	if (cgroup_get_subsys_mount_point(name, &path) == 0)
-		adopt_mount(path, v2_fd, v1_fd);
+		copy_cut(ret, size, path);
 }
 
 /* A cgroup2 mount has no name that libcgroup knows when it has no controllers. */
@@ -64,15 +66,46 @@ static void find_v2(int *v2_fd)
 	endmntent(mounts);
 }
 
+/* Where libcgroup finds the controllers; "": nowhere. */
+struct found {
+	char memory[PATH_MAX], freezer[PATH_MAX];
+};
+
+/* libcgroup keeps 0.8 MB of tables, which would be locked for ever: it is asked in a child. */
+static void ask_libcgroup(struct found *ret)
+{
+	struct found *f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
+		/* cppcheck-suppress invalidFunctionArg ; anonymous memory has no fd */
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = f == MAP_FAILED ? -1 : fork();
+
+	*ret = (struct found){ .memory = "" };
+	if (pid == 0) {
+		cgroup_set_logger(log_nothing, CGROUP_LOG_ERROR, NULL);
+		if (cgroup_init() == 0) {
+			find_controller("memory", f->memory, sizeof(f->memory));
+			find_controller("freezer", f->freezer, sizeof(f->freezer));
+		}
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0)
+		*ret = *f;
+	if (f != MAP_FAILED)
+		munmap(f, sizeof(*f));
+}
+
 int cgroup_mounts_new(struct cgroup_mounts **ret)
 {
 	int v2_fd = -EBADF, memory_fd = -EBADF, freezer_fd = -EBADF;
+	struct found found;
 
-	cgroup_set_logger(log_nothing, CGROUP_LOG_ERROR, NULL);
-	if (cgroup_init() == 0) {
-		find_controller("memory", &v2_fd, &memory_fd);
-		find_controller("freezer", &v2_fd, &freezer_fd);
-	}
+	ask_libcgroup(&found);
+	if (found.memory[0])
+		adopt_mount(found.memory, &v2_fd, &memory_fd);
+	if (found.freezer[0])
+		adopt_mount(found.freezer, &v2_fd, &freezer_fd);
 	find_v2(&v2_fd);
 	return cgroup_mounts_from_fds(v2_fd, memory_fd, freezer_fd, ret);
 }

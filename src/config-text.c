@@ -159,17 +159,17 @@ int config_text_read(struct config_loader *l, const char *path, char **ret)
 	r = check_regular(l, fd, &st);
 	if (r < 0)
 		return r;
-	text = malloc(CONFIG_FILE_MAX + 2);
+	if (st.st_size > CONFIG_FILE_MAX)
+		return refuse_file(l, -EFBIG, "is larger than 1 MiB; a configuration is not");
+	/* No more than it takes: the daemon's heap never shrinks. */
+	text = malloc((size_t)st.st_size + 2);
 	if (!text)
 		return refuse_unreadable(l, -ENOMEM);
-	/* Up to one byte more than is allowed, so that a file that grew meanwhile is found out. */
-	size = st.st_size > CONFIG_FILE_MAX
-		? CONFIG_FILE_MAX + 1
-		: procfs_read_full(fd, text, (size_t)CONFIG_FILE_MAX + 1);
+	size = procfs_read_full(fd, text, (size_t)st.st_size + 1);
 	if (size < 0)
 		return refuse_unreadable(l, (int)size);
-	if (size > CONFIG_FILE_MAX)
-		return refuse_file(l, -EFBIG, "is larger than 1 MiB; a configuration is not");
+	if (size > st.st_size)
+		return refuse_file(l, -EAGAIN, "grew while it was read; reload when it is complete");
 	if (memchr(text, '\0', (size_t)size))
 		return refuse_file(l, -EINVAL, "is binary (it holds a NUL byte); it must be text");
 	if (st.st_mode & S_IWOTH)

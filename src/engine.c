@@ -277,11 +277,14 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
 }
 
 /* SIGTERM becomes SIGKILL at the kill level, when its grace is over and memory still low, or when
- * half a group is gone: what is left holds all of the memory and is of no use by itself. */
+ * half a group is gone: what is left holds all of the memory and is of no use by itself. A core
+ * dump ends by SIGKILL alone (fs/coredump.c:dump_interrupted), so nothing is waited for there. */
 static bool is_impatient(const struct engine *e, const struct engine_victim *v, uint64_t now_usec)
 {
 	uint64_t grace = e->config->term_grace_usec;
 
+	if (v->seen.core_dumping && e->level != LEVEL_OK)
+		return true;
 	if (v->seen.some_exited)
 		grace = min_u64(grace, PARTED_GRACE_USEC);
 	return e->level == LEVEL_KILL || now_usec >= add_sat_u64(v->kill.signalled_usec, grace);

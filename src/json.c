@@ -119,6 +119,22 @@ int json_parse(const char *text, size_t length, struct json **ret, int *ret_line
 	return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
 }
 
+enum json_kind json_kind_of(const struct json *value)
+{
+	static const enum json_kind kinds[] = {
+		[JSON_OBJECT] = JSON_MAP,
+		[JSON_ARRAY] = JSON_LIST,
+		[JSON_STRING] = JSON_TEXT,
+		[JSON_INTEGER] = JSON_WHOLE,
+		[JSON_REAL] = JSON_FRACTION,
+		[JSON_TRUE] = JSON_BOOL,
+		[JSON_FALSE] = JSON_BOOL,
+		[JSON_NULL] = JSON_NOTHING,
+	};
+
+	return value ? kinds[json_typeof(in_const(value))] : JSON_NONE;
+}
+
 const struct json *json_get(const struct json *object, const char *key)
 {
 	return object ? out(json_object_get(in_const(object), key)) : NULL;

@@ -37,6 +37,19 @@ int json_write(const struct json *j, FILE *f, bool pretty);
  * both may be NULL. 0, -EINVAL or -ENOMEM. */
 int json_parse(const char *text, size_t length, struct json **ret, int *ret_line, char *ret_what);
 
+/* What a value is; JSON_NONE: there is none (NULL). */
+enum json_kind {
+	JSON_NONE,
+	JSON_NOTHING, /* null */
+	JSON_BOOL,
+	JSON_WHOLE, /* a number without a fraction that fits into int64_t */
+	JSON_FRACTION,
+	JSON_TEXT,
+	JSON_LIST,
+	JSON_MAP,
+};
+enum json_kind json_kind_of(const struct json *value);
+
 /* Looking: borrowed from the container; NULL, "", 0 or false where it is missing or of another
  * type. */
 const struct json *json_get(const struct json *object, const char *key);

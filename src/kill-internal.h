@@ -20,7 +20,7 @@
 #include <time.h>
 
 #define KILL_REAPERS      3
-#define KILL_STACK_BYTES  (64 * KIB)
+#define KILL_STACK_BYTES  (32 * KIB)
 #define KILL_LOOK_ROUNDS  8
 #define KILL_DIRENT_BYTES 4096
 #define KILL_TEXT_BYTES   2048 /* a thread's stat */

@@ -4,7 +4,6 @@
  * and the domains watched, and sleeps as long as they say.
  */
 #include "act.h"
-#include "build-config.h"
 #include "clock.h"
 #include "config.h"
 #include "domain.h"
@@ -17,10 +16,10 @@
 #include "util.h"
 #include "watch.h"
 
-#include <assert.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
@@ -369,27 +368,18 @@ static void open_feed(struct daemon *d)
 		report_line(REPORT_WARNING, "reloads can be asked for by SIGHUP alone");
 }
 
-static void say_started(const struct daemon *d)
-{
-	char total[32], available[32], domains[48] = "";
-
-	assert(d->config);
-	if (d->config->domain_count > 0)
-		snprintf(domains, sizeof(domains), ", %u cgroups by themselves",
-			domains_count(d->domains));
-	report_line(REPORT_NOTICE,
-		"oomfwd %s%s: %s of %s available, %u rules, shared mms by %s, cgroups %s, %s%s",
-		OOMFWD_VERSION, d->options.dry_run ? " (dry run: nobody is signalled)" : "",
-		report_bytes(d->watch.mem.available_bytes, available, sizeof(available)),
-		report_bytes(d->watch.mem.total_bytes, total, sizeof(total)), d->config->rule_count,
-		actor_evidence(d->actor), actor_cgroups(d->actor),
-		d->alarm_fd >= 0 ? "pressure trigger armed" : "no pressure trigger", domains);
-}
-
 static int fail(const char *what, int error)
 {
 	report_line(REPORT_ERROR, "%s: %s", what, strerror(-error));
 	return error;
+}
+
+/* The first thing that the loop meets is what a reaper will send it: that part of sd-event, too, is
+ * there when it matters. */
+static void rehearse_wake(const struct daemon *d)
+{
+	if (eventfd_write(d->wake_fd, 1) < 0)
+		report_line(REPORT_DEBUG, "the rehearsal of a wake-up failed: %m");
 }
 
 /* For a table to look at, nothing needs to survive. */
@@ -463,10 +453,12 @@ static int run(struct daemon *d)
 		if (r < 0)
 			fail("cannot say who would be chosen", r);
 	} else if (r == 0) {
-		say_started(d);
+		show_started(d->actor, d->config, &d->watch.mem, d->domains, d->options.dry_run,
+			d->alarm_fd >= 0);
 		domains_say(d->domains);
 		actor_warn_of_namespace(d->actor);
 		actor_warn_of_rivals(d->actor);
+		rehearse_wake(d);
 		survive_notify("READY=1");
 		r = sd_event_loop(d->event);
 		if (r < 0)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PROBE_BUFFER_SIZE (256 * KIB)
+#define PROBE_BUFFER_SIZE (64 * KIB)
 
 /* What a reader works with. */
 struct probe_reader {

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define READERS    3
-#define STACK_SIZE (64 * KIB)
+#define STACK_SIZE (32 * KIB)
 #define TEXT_MAX   4096 /* of a command line or a cgroup path */
 
 enum request_kind { REQUEST_CMDLINE, REQUEST_CGROUP, REQUEST_SHMEM, REQUEST_SAME_MM };

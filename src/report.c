@@ -21,9 +21,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define RING_SIZE  1024 /* entries of some 1 KiB */
+#define RING_SIZE  256 /* entries of some 1 KiB; a power of two. A full set of victims has 128 */
 #define LINE_SIZE  1000
-#define STACK_SIZE (128 * KIB)
+#define STACK_SIZE (64 * KIB)
 
 struct entry {
 	bool is_event;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "show.h"
 
+#include "build-config.h"
 #include "cgroup.h"
-#include "domain.h"
 #include "report.h"
 #include "survive.h"
 #include "util.h"
@@ -95,4 +95,20 @@ struct config *show_load_config(const char *path)
 	if (text)
 		report_lines(r < 0 ? REPORT_ERROR : REPORT_WARNING, text);
 	return r < 0 ? NULL : c;
+}
+
+void show_started(const struct actor *a, const struct config *c, const struct meminfo *m,
+	const struct domains *d, bool dry_run, bool trigger_armed)
+{
+	char total[32], available[32], domains[48] = "";
+
+	if (c->domain_count > 0)
+		snprintf(domains, sizeof(domains), ", %u cgroups by themselves", domains_count(d));
+	report_line(REPORT_NOTICE,
+		"oomfwd %s%s: %s of %s available, %u rules, shared mms by %s, cgroups %s, %s%s",
+		OOMFWD_VERSION, dry_run ? " (dry run: nobody is signalled)" : "",
+		report_bytes(m->available_bytes, available, sizeof(available)),
+		report_bytes(m->total_bytes, total, sizeof(total)), c->rule_count,
+		actor_evidence(a), actor_cgroups(a),
+		trigger_armed ? "pressure trigger armed" : "no pressure trigger", domains);
 }

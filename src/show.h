@@ -6,6 +6,7 @@
 #pragma once
 
 #include "act.h"
+#include "domain.h"
 
 /* lack: enum survive_lack of survive_raise() or survive_lock(), with errno of the latter. */
 void show_lacks(unsigned lack);
@@ -16,3 +17,7 @@ int show_choice(struct actor *a, const struct config *c, const struct meminfo *m
 
 /* The configuration, or NULL: what is wrong has been logged. The caller's. */
 struct config *show_load_config(const char *path);
+
+/* The first line of the log: what is guarded, and by what means. */
+void show_started(const struct actor *a, const struct config *c, const struct meminfo *m,
+	const struct domains *d, bool dry_run, bool trigger_armed);

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 /* The buffer: text of one file, entries of /proc, entries of one task/. */
-#define TEXT_SIZE    (64 * KIB)
+#define TEXT_SIZE    (16 * KIB)
 #define DIRENTS_SIZE (32 * KIB)
 #define TIDS_SIZE    (16 * KIB)
 

@@ -14,25 +14,34 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* What regexec(3), sd-event and libproc2 may take from the heap between two frees. regexec caches
- * states: measured at 0 to 15 KiB for patterns of ordinary rules, 1.1 MiB for hostile ones. */
-#define HEAP_RESERVE_BYTES ((size_t)(2 * MIB))
+/* What is asked from the system beyond the need of the moment. */
+#define HEAP_PAD_BYTES ((size_t)(64 * KIB))
 /* pidfds and mm handles of a full set, with room to spare. */
 #define FDS_WANTED 4096
 
 void survive_prepare_heap(void)
 {
-	void *reserve;
-
 	/* One arena: the others would each reserve and lock address space of their own. */
 	mallopt(M_ARENA_MAX, 1);
 	/* What is freed stays with us: the next allocation must not need a new page. */
 	mallopt(M_TRIM_THRESHOLD, INT32_MAX);
 	mallopt(M_MMAP_MAX, 0);
-	mallopt(M_TOP_PAD, (int)HEAP_RESERVE_BYTES);
-	reserve = malloc(HEAP_RESERVE_BYTES);
+	mallopt(M_TOP_PAD, (int)HEAP_PAD_BYTES);
+}
+
+uint64_t survive_heap_bytes(void)
+{
+	return mallinfo2().uordblks;
+}
+
+void survive_reserve_heap(uint64_t size_bytes)
+{
+	void *reserve = malloc(size_bytes);
+
 	if (reserve)
-		memset(reserve, 0, HEAP_RESERVE_BYTES);
+		memset(reserve, 0, size_bytes);
+	/* gcc must not see that nobody reads it. */
+	__asm__ volatile("" : : "r"(reserve) : "memory");
 	free(reserve);
 }
 
@@ -82,11 +91,6 @@ unsigned survive_raise(void)
 	if (!raise_priority())
 		lack |= LACK_PRIORITY;
 	return lack;
-}
-
-unsigned survive_lock(void)
-{
-	return mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ? LACK_MLOCK : 0;
 }
 
 uint64_t survive_major_faults(void)

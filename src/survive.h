@@ -15,8 +15,13 @@ enum survive_lack {
 	LACK_FDS = 1 << 3,      /* few victims in one go */
 };
 
-/* Before any allocation that matters: one arena, no trimming, a reserve of freed heap. */
+/* Before any allocation that matters: one arena, no trimming. */
 void survive_prepare_heap(void);
+/* In use now. */
+uint64_t survive_heap_bytes(void);
+/* Makes sure that so much in one piece can be had without asking the system; when the tables exist,
+ * and again when others do. */
+void survive_reserve_heap(uint64_t size_bytes);
 
 /* Both return a set of enum survive_lack: what could not be had, which costs safety but not
  * function. survive_raise: limits, oom_score_adj and priority; before the threads, which inherit

@@ -71,6 +71,23 @@ uint64_t verdict_pressure_need_bytes(const struct meminfo *m)
 	return max_u64(m->total_bytes / PRESSURE_NEED_PART, 1);
 }
 
+struct shortage verdict_shortage(const struct config *c, const struct meminfo *m)
+{
+	const struct config_level *l = c->kill.memory.kind == AMOUNT_OFF ? &c->warn : &c->kill;
+	struct shortage s = { .at = *m, .pressure = l->memory.kind == AMOUNT_OFF };
+
+	if (s.pressure) {
+		s.need_bytes = verdict_pressure_need_bytes(m);
+		return s;
+	}
+	s.at.available_bytes =
+		min_u64(m->available_bytes, config_amount_bytes(&l->memory, m->total_bytes));
+	s.at.swap_free_bytes =
+		min_u64(m->swap_free_bytes, config_amount_bytes(&l->swap, m->swap_total_bytes));
+	s.need_bytes = verdict_need_bytes(c, &s.at);
+	return s;
+}
+
 /* The mm itself is the first witness: see docs/DESIGN.md, "Verdict". */
 enum verdict verdict_of(const struct attempt *a, const struct engine_observation *o,
 	const struct config *c, uint64_t now_usec)

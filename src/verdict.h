@@ -50,6 +50,14 @@ uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m);
  * as much as can be felt. */
 uint64_t verdict_pressure_need_bytes(const struct meminfo *m);
 
+/* A shortage of now, or, with memory to spare, as it would be at the kill level. */
+struct shortage {
+	struct meminfo at;   /* the figures then */
+	bool pressure;       /* no level of memory is set: only pressure makes one */
+	uint64_t need_bytes; /* at least 1 */
+};
+struct shortage verdict_shortage(const struct config *c, const struct meminfo *m);
+
 /* How long no level can be reached, from the distance to the nearer one and the fastest fill. */
 uint64_t verdict_calm_usec(
 	const struct config *c, const struct meminfo *m, uint64_t fastest_bytes_per_sec);

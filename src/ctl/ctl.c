@@ -40,18 +40,6 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-int ctl_fail(int status, const char *format, ...)
-{
-	va_list args;
-
-	fputs("oomfwdctl: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return status;
-}
-
 int ctl_usage(const char *command, const char *format, ...)
 {
 	const struct command *c = find_command(command);

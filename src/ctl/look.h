@@ -8,12 +8,14 @@
 #include "ctl.h"
 #include "facts.h"
 #include "psi.h"
+#include "verdict.h"
 #include "victim.h"
 
 /* Borrowed by whoever looks at it; the figures are of the last look_now(). */
 struct look {
 	struct config *config; /* owned */
 	struct meminfo mem;
+	struct shortage shortage; /* of mem: what the choice is for, unless need_bytes was given */
 	struct victim_need need;
 	struct snapshot snapshot;
 	struct sharedmm *sharedmm;
@@ -23,13 +25,24 @@ struct look {
 	struct victim_scratch *scratch;
 	struct choice *choice;
 	struct sensor *sensor;
-	struct cgroup_mounts mounts;
+	struct cgroup_mounts *mounts;
 	int proc_fd;
-	bool can_ptrace; /* else marks of others read as 0 and groups are uncertain: say so */
+	/* Else marks of others read as 0 and groups are uncertain: say so. Known from look_now().
+	 */
+	bool can_ptrace;
 };
 
-/* Loads the configuration (its errors go to stderr) and opens what is needed. 0 or -errno. */
+/* Loads the configuration and opens what is needed. 0, or -errno, which has been explained on
+ * stderr; -EBADMSG: there are errors in the configuration. */
 int look_new(const struct ctl *c, struct look **ret);
+/* The exit status for that. */
+static inline int look_status(int error)
+{
+	return error == -EBADMSG ? CTL_NOT_FOUND : CTL_FAILED;
+}
+/* Both, look_new() and look_now() of a shortage of now. CTL_OK, or a status that has been explained
+ * on stderr. */
+int look_begin(const struct ctl *c, struct look **ret);
 void look_free(struct look *l);
 static inline void look_freep(struct look **l)
 {

@@ -131,11 +131,11 @@ static void put_time(FILE *f, const char *name, const char *help, uint64_t at_us
 
 /* --- what there is to tell --- */
 
-static void put_counts(FILE *f, const struct wire_state *s)
+static void put_counts(FILE *f, const struct wire_state *state)
 {
-	const struct report_counts *c = &s->counts;
+	const struct report_counts *c = &state->counts;
 
-	put_counter(f, "looks_total", "Readings of the machine's memory.", s->looks);
+	put_counter(f, "looks_total", "Readings of the machine's memory.", state->looks);
 	put_counter(f, "episodes_total",
 		"Shortages of memory that began, of the machine and of domains.", c->episodes);
 	put_counter(f, "kills_total",

@@ -241,8 +241,8 @@ static void the_kernel_may_choose_it(void **state)
 
 	assert_true(fd >= 0 && pread(fd, before, sizeof(before) - 1, 0) > 0);
 	if (pwrite(fd, "-900", 4, 0) < 0) {
-		print_message("# not shown: that takes CAP_SYS_RESOURCE\n");
 		close(fd);
+		print_message("# not to be tried here: it takes CAP_SYS_RESOURCE\n");
 		return;
 	}
 	use_hook(h, 5000, "cat /proc/self/oom_score_adj >adj");

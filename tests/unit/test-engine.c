@@ -23,6 +23,7 @@ struct hog {
 	uint64_t reap_after;  /* µs from SIGKILL to reaped though it lives on (D state) */
 	uint64_t trickle;     /* bytes a second it gives back after SIGKILL: slow teardown */
 	bool avoided, blind;  /* blind: no mm handle */
+	bool dumping;         /* its core is being dumped: SIGTERM does nothing */
 	bool parted;          /* SIGTERM ends some of its members, not all */
 	/* state */
 	bool hidden, gone, reaped;
@@ -151,6 +152,7 @@ static void world_sense(struct world *w)
 			.all_exited = h->gone,
 			.some_exited = h->gone || (h->parted && h->sig != 0),
 			.mm_visible = !h->gone,
+			.core_dumping = h->dumping && !h->gone,
 			.reaped = h->reaped,
 		};
 	}
@@ -368,6 +370,22 @@ static void a_group_that_sigterm_has_parted_is_killed_soon(void **state)
 	world_run(&w, 2 * USEC_PER_SEC);
 	assert_int_equal(w.upgrades, 1);
 	assert_in_range(h->kill_usec - h->sig_usec, 300 * MS, 350 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void a_core_dump_is_ended_at_once_where_sigterm_cannot(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	h = world_hog(&w, 930, 0); /* the warn level, and no nearer to the next */
+	h->term_after = USEC_NEVER;
+	h->dumping = true;
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.terms, 1);
+	assert_int_equal(w.upgrades, 1);
+	assert_in_range(h->kill_usec - h->sig_usec, 0, 50 * MS);
 	assert_int_equal(w.recovered, 1);
 }
 
@@ -858,6 +876,7 @@ int main(void)
 		cmocka_unit_test(who_ignores_sigterm_is_killed_at_the_kill_level),
 		cmocka_unit_test(who_ignores_sigterm_is_killed_when_its_grace_ends),
 		cmocka_unit_test(a_group_that_sigterm_has_parted_is_killed_soon),
+		cmocka_unit_test(a_core_dump_is_ended_at_once_where_sigterm_cannot),
 		cmocka_unit_test(who_is_slow_to_go_is_spared_when_memory_came_back_otherwise),
 		cmocka_unit_test(a_stuck_victim_is_hidden_and_the_next_is_chosen_in_time),
 		cmocka_unit_test(a_victim_in_d_state_counts_as_freed_once_reaped),
