@@ -164,8 +164,8 @@ static void patterns_become_rules_that_match_the_same(void **state)
 	};
 	static const char *const comms[] = { "sshd", "sshdx", "x", "xx", "firefox-bin", "init",
 		"Web Content", " leading", "leading", "trailing ", "trailing", "#sharp", "a #b",
-		"a ;b", ";", "\"quoted\"", "quoted", "'quoted'", "a=b:c", " x", "#x", ";x", "7", "]", ".",
-		"a", "#", "\xC3\xA9t\xC3\xA9", "''", "", "backslash", "100%s%n", "\\" };
+		"a ;b", ";", "\"quoted\"", "quoted", "'quoted'", "a=b:c", " x", "#x", ";x", "7",
+		"]", ".", "a", "#", "\xC3\xA9t\xC3\xA9", "''", "", "backslash", "100%s%n", "\\" };
 
 	for (size_t n = 0; n < ARRAY_SIZE(patterns); n++) {
 		char name[] = "earlyoom", option[] = "--prefer", pattern[64];
