@@ -99,11 +99,18 @@ static int parse_match(struct import *im, const char *path, const struct nohang_
 	return 0;
 }
 
+/* What the rules that were put amount to. */
+struct put {
+	long most; /* points of a preferred one; 0: there is none */
+	bool avoided;
+};
+
 static int put_match(
-	struct import *im, const char *path, const struct nohang_line *line, long *points)
+	struct import *im, const char *path, const struct nohang_line *line, struct put *put)
 {
 	const struct property *property = NULL;
 	const char *pattern = NULL;
+	uint32_t before = im->rules;
 	char origin[32];
 	long p = 0;
 	int r = parse_match(im, path, line, &property, &p, &pattern);
@@ -113,7 +120,10 @@ static int put_match(
 	fputc('\n', im->config);
 	if (property->key) {
 		put_pattern(im, line, property->key, p > 0, pattern);
-		*points = p > *points ? p : *points;
+		if (im->rules > before) {
+			put->most = p > put->most ? p : put->most;
+			put->avoided |= p < 0;
+		}
 		return 0;
 	}
 	snprintf(origin, sizeof(origin), "line %u", line->line);
@@ -157,24 +167,23 @@ static void put_points(struct import *im, long most)
 int nohang_put_lines(
 	struct import *im, const char *path, const struct nohang_line *lines, uint32_t count)
 {
-	uint32_t before = im->rules;
-	long most = 0;
+	struct put put = { 0 };
 
 	for (uint32_t i = 0; i < count; i++) {
 		int r = 0;
 
 		if (strncmp(lines[i].value, MATCH, strlen(MATCH)) == 0)
-			r = put_match(im, path, &lines[i], &most);
+			r = put_match(im, path, &lines[i], &put);
 		else
 			put_other_line(im, &lines[i]);
 		if (r < 0)
 			return r;
 	}
-	if (im->rules == before)
-		return 0;
-	if (most > 0)
-		put_points(im, most);
+	if (put.most > 0)
+		put_points(im, put.most);
 	fputc('\n', im->config);
+	if (!put.avoided)
+		return 0;
 	import_no_equal(im, "@BADNESS_ADJ_RE below 0",
 		"nohang takes the points off, so that a process that is larger by as much dies all "
 		"the same; oomfwd takes one that is avoided only when nobody else is left, at the "

@@ -223,9 +223,15 @@ static const char *skip_brackets(const char *s)
 	return s + (*s == ']');
 }
 
+/* Whether our files would take what is at s for the beginning of a comment. */
+static bool is_sign(const char *pattern, const char *s)
+{
+	return (*s == '#' || *s == ';') && (s == pattern || is_blank(s[-1]));
+}
+
 /*
  * The pattern as a value: what our files would take for blanks to cut off, for quotes or for a
- * comment goes into brackets. For the caller; NULL: no memory.
+ * comment goes into brackets; in brackets, into others. For the caller; NULL: no memory.
  */
 static char *pattern_value(const char *pattern)
 {
@@ -236,20 +242,15 @@ static char *pattern_value(const char *pattern)
 
 	for (const char *s = pattern; value && *s;) {
 		const char *rest = *s == '[' ? skip_brackets(s) : s + (*s == '\\' && s[1]) + 1;
-		char c = rest[-1];
-		bool edge = (s == pattern || !*rest) && is_blank(c);
-		bool sign =
-			s[0] != '\\' && (c == '#' || c == ';') && (s == pattern || is_blank(s[-1]));
+		bool edge = (s == pattern || !*rest) && is_blank(rest[-1]);
 
-		if (*s != '[' && (edge || sign || (quoted && s == pattern))) {
-			value[at++] = '[';
-			value[at++] = c;
-			value[at++] = ']';
-		} else {
-			memcpy(value + at, s, (size_t)(rest - s));
-			at += (size_t)(rest - s);
+		if (*s != '[' && (edge || is_sign(pattern, s) || (quoted && s == pattern))) {
+			at += (size_t)sprintf(value + at, "[%c]", rest[-1]);
+			s = rest;
 		}
-		s = rest;
+		for (; s < rest; s++)
+			at += (size_t)sprintf(
+				value + at, is_sign(pattern, s) ? "[.%c.]" : "%c", *s);
 	}
 	if (value)
 		value[at] = '\0';
