@@ -88,6 +88,27 @@ def test_json_has_both():
         assert any(s.startswith("line 32: @check_kmsg") for s in document["no_equal"])
 
 
+# --- what is said of it elsewhere ---
+
+def test_the_page_on_migration_has_each_option_and_key():
+    page = (TOP / "docs/MIGRATION.md").read_text(encoding="utf-8")
+    sources = {name: (TOP / f"src/ctl/import-{name}.c").read_text(encoding="utf-8")
+               for name in ("earlyoom", "nohang", "systemd-oomd", "systemd-units")}
+    options = re.findall(r'^\t\{ "(-[^"]+)", \'', sources["earlyoom"], re.MULTILINE)
+    options += ["--" + o for o in re.findall(r'\{ "([a-z-]+)", (?:no|required)_argument',
+                                             sources["earlyoom"]) if o != "help"]
+    keys = re.findall(r'\{ "([a-z_]+)", "[^"]*"', sources["nohang"])
+    keys += re.findall(r'strcmp\(key, "(\w+)"\)', sources["systemd-oomd"])
+    keys += re.findall(r'strcmp\(key, "(Managed\w+)"\)', sources["systemd-units"])
+    assert len(options) > 15 and len(keys) > 50, (options, keys)
+    # "soft_threshold_min_mem`, `_min_swap" and "print_*" stand for more than they are.
+    found = set(re.findall(r"[A-Za-z0-9_*-]+", page))
+    ends = {f"{hard}_threshold_min_swap" for hard in ("soft", "hard")}
+    stems = tuple(w[:-1] for w in found if len(w) > 5 and w.endswith("_*"))
+    for word in options + keys:
+        assert word in found or word in ends or word.startswith(stems), word
+
+
 # --- what is given ---
 
 def test_arguments_of_earlyoom_may_follow_two_dashes():
