@@ -73,7 +73,7 @@ sanitize: build $(BUILD)-asan/build.ninja
 	@tests/run-tests $(BUILD)-asan --no-suite vm
 
 bench: build
-	@ninja -C $(BUILD) --quiet bench/bench-snapshot bench/bench-group
+	@ninja -C $(BUILD) --quiet bench/bench-snapshot bench/bench-group bench/bench-latency bench/bench-reap
 	bench/run $(BUILD)
 
 # Hours: every daemon in every scenario, RUNS times. What is measured is added to bench/matrix-data.
@@ -99,6 +99,7 @@ dist:
 package-test: deb dist
 	$(call install_missing,lintian mmdebstrap rpm rpmlint)
 	tests/package-test $(BUILD)
+	tests/vm/desk-test $(BUILD) $(BUILD)/oomfwd_[0-9]*.deb
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan

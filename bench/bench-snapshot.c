@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What one pass over all tasks costs, by snapshot.c and by libproc2 with as much of the same as it
- * has, in the same run. Usage: bench-snapshot [PROCESSES ...], 1000 and 10000 if none is given.
+ * What one pass over all tasks costs, by snapshot.c, by libproc2 with as much of the same as it
+ * has, and by the calls that earlyoom 1.7 makes to find the largest, in the same run.
+ * Usage: bench-snapshot [PROCESSES ...], 1000 and 10000 if none is given.
  */
 #include "bench.h"
+#include "earlyoom-scan.h"
+#include "sleepers.h"
 #include "snapshot.h"
 #include "util.h"
 
@@ -71,31 +74,8 @@ static uint32_t pass_libproc2(void)
 	return f ? (uint32_t)f->counts->total : 0;
 }
 
-static struct reader readers[] = { { "snapshot", pass_ours }, { "libproc2", pass_libproc2 } };
-
-/* Sleepers that end with us. Returns how many came to be. */
-static uint32_t fork_sleepers(pid_t *pids, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		pids[i] = fork();
-		if (pids[i] < 0)
-			return i;
-		if (pids[i] == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			for (;;)
-				pause();
-		}
-	}
-	return count;
-}
-
-static void end_sleepers(const pid_t *pids, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		kill(pids[i], SIGKILL);
-	for (uint32_t i = 0; i < count; i++)
-		waitpid(pids[i], NULL, 0);
-}
+static struct reader readers[] = { { "snapshot", pass_ours }, { "libproc2", pass_libproc2 },
+	{ "earlyoom", earlyoom_scan } };
 
 /* The system calls of one pass, made by a traced copy of ourselves between two stops. */
 static long count_syscalls(uint32_t (*pass)(void))
@@ -168,7 +148,9 @@ static void report(uint32_t sleepers, uint32_t tasks)
 			r->usec[ROUNDS - 1], r->name, (double)r->syscalls / tasks, r->name,
 			r->mallocs);
 	}
-	printf(" ratio=%.2f\n", readers[1].usec[ROUNDS / 2] / readers[0].usec[ROUNDS / 2]);
+	printf(" ratio=%.2f ratio_earlyoom=%.2f\n",
+		readers[1].usec[ROUNDS / 2] / readers[0].usec[ROUNDS / 2],
+		readers[2].usec[ROUNDS / 2] / readers[0].usec[ROUNDS / 2]);
 }
 
 static int run(uint32_t count)

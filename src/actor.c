@@ -8,15 +8,14 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* A server starts with some hundred tasks; of a fork bomb that outgrows the table the largest are
- * seen.
- */
-#define TABLE_MIN 1024
+/* A server starts with some hundred tasks; of more than fit the largest are seen. */
+#define TABLE_MIN 2048
 /* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
- * keeps the states that it met: 0 to 15 KiB for an ordinary pattern. Those that the processes of
- * this machine lead to exist after the rehearsal; who takes much there is given as much again. */
-#define HEAP_RESERVE_BYTES      (64 * KIB)
-#define HEAP_RESERVE_RULE_BYTES (16 * KIB)
+ * keeps the states that it met: 0 to 15 KiB for an ordinary pattern, 1.1 MiB for a hostile one.
+ * Those that the processes of this machine lead to exist after the rehearsal; who takes much there
+ * is given as much again. */
+#define HEAP_RESERVE_BYTES      (256 * KIB)
+#define HEAP_RESERVE_RULE_BYTES (8 * KIB)
 
 static int thaw(void *ctx, pid_t pid)
 {
@@ -293,7 +292,7 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 		r = killer_rehearse(a->killer);
 	taken = sub_or_zero_u64(survive_heap_bytes(), before);
 	survive_reserve_heap(
-		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + 2 * taken);
+		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + taken);
 	return r;
 }
 

@@ -169,7 +169,8 @@ int config_text_read(struct config_loader *l, const char *path, char **ret)
 	if (size < 0)
 		return refuse_unreadable(l, (int)size);
 	if (size > st.st_size)
-		return refuse_file(l, -EAGAIN, "grew while it was read; reload when it is complete");
+		return refuse_file(
+			l, -EAGAIN, "grew while it was read; reload when it is complete");
 	if (memchr(text, '\0', (size_t)size))
 		return refuse_file(l, -EINVAL, "is binary (it holds a NUL byte); it must be text");
 	if (st.st_mode & S_IWOTH)

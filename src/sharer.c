@@ -222,10 +222,11 @@ static bool ref_held(struct killer *k, struct slot *s)
 static void begin_look(struct killer *k, const struct look *l)
 {
 	for (uint32_t i = 0; i < l->count; i++) {
-		struct slot *s = &k->slots[l->slots[i]];
+		struct slot *s;
 
 		if (l->results[i] != 0)
 			continue;
+		s = &k->slots[l->slots[i]];
 		s->look_ref = -1;
 		s->look_gone =
 			l->sig == SIGKILL && s->handle_fd >= 0 && !kill_mm_alive(s->handle_fd);

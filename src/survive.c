@@ -15,7 +15,7 @@
 #include <sys/un.h>
 
 /* What is asked from the system beyond the need of the moment. */
-#define HEAP_PAD_BYTES ((size_t)(64 * KIB))
+#define HEAP_PAD_BYTES ((size_t)(16 * KIB))
 /* pidfds and mm handles of a full set, with room to spare. */
 #define FDS_WANTED 4096
 

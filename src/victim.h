@@ -33,7 +33,7 @@
 #define VICTIM_SET_MAX    128 /* groups signalled in one go */
 #define VICTIM_REPORT_MAX 64  /* candidates kept with their reasons */
 #define VICTIM_HIDDEN_MAX 128 /* as KILL_SLOTS: those in flight are listed alike */
-#define VICTIM_IDS_MAX    16 /* members remembered of a hidden mm */
+#define VICTIM_IDS_MAX    16  /* members remembered of a hidden mm */
 
 /* The identity of an mm across snapshots: its marks and those who held it. */
 struct mm_id {

@@ -10,9 +10,9 @@
 #define COUNT_DEFAULT 20
 
 struct request {
-	const char *path;
-	uint64_t id;    /* 0: a list */
-	uint64_t count; /* 0: COUNT_DEFAULT */
+	const char *path; /* NULL: where the desk writes it */
+	uint64_t id;      /* 0: a list */
+	uint64_t count;   /* 0: COUNT_DEFAULT */
 };
 
 static bool parse_number(const char *text, uint64_t *ret)
@@ -96,7 +96,8 @@ static int show_none(const struct ctl *c, const struct request *q)
 
 int ctl_history(const struct ctl *c, int argc, char **argv)
 {
-	struct request q = { .path = HISTORY_PATH };
+	char path[CONFIG_DESK_PATH_MAX];
+	struct request q = { 0 };
 	_cleanup_(json_unrefp) struct json *episodes = NULL;
 	uint32_t bad = 0;
 	int r = parse(argc, argv, &q);
@@ -105,6 +106,10 @@ int ctl_history(const struct ctl *c, int argc, char **argv)
 		return r;
 	if (q.count == 0)
 		q.count = COUNT_DEFAULT;
+	if (!q.path) {
+		past_path(c, path);
+		q.path = path;
+	}
 	r = history_read(q.path, q.id > 0 ? SIZE_MAX : q.count, &episodes, &bad);
 	if (r == -ENOENT)
 		return show_none(c, &q);

@@ -189,13 +189,13 @@ static int tell(const struct ctl *c, enum outcome o, const struct wire_state *no
 /* f: may be NULL, see ask(). */
 static int reload(const struct ctl *c, struct feed_client *f, int error)
 {
-	_cleanup_(freep) struct wire_state *states = calloc(2, sizeof(*states));
-	struct wire_state *before = states, *now = states + 1;
+	_cleanup_(freep) struct wire_state *before = calloc(1, sizeof(*before));
+	_cleanup_(freep) struct wire_state *now = calloc(1, sizeof(*now));
 	enum outcome o = RELOAD_UNSEEN;
 	uint64_t asked_usec;
 	int r;
 
-	if (!states)
+	if (!before || !now)
 		return ctl_fail(CTL_FAILED, "no memory is left");
 	r = f ? daemon_state(f, before) : CTL_OK;
 	if (r != CTL_OK)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "build-config.h"
 #include "clock.h"
 #include "daemon.h"
 #include "describe.h"
 #include "history.h"
+#include "past.h"
 #include "status.h"
 
 #include <getopt.h>
@@ -19,7 +19,6 @@ static int parse(int argc, char **argv, const char **ret_path)
 	};
 
 	opterr = 0;
-	*ret_path = HISTORY_PATH;
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
 		if (o != 'h')
 			return ctl_usage(argv[0], "an option is unknown, or lacks its value");
@@ -40,8 +39,9 @@ int ctl_status(const struct ctl *c, int argc, char **argv)
 	_cleanup_(feed_client_closep) struct feed_client *f = NULL;
 	_cleanup_(status_freep) struct status *s = calloc(1, sizeof(*s));
 	_cleanup_(json_unrefp) struct json *j = NULL;
-	const char *path;
-	int r = parse(argc, argv, &path);
+	char path[CONFIG_DESK_PATH_MAX];
+	const char *given = NULL;
+	int r = parse(argc, argv, &given);
 
 	if (r == CTL_OK)
 		r = daemon_open(c, &f);
@@ -53,10 +53,9 @@ int ctl_status(const struct ctl *c, int argc, char **argv)
 	if (r != CTL_OK)
 		return r;
 	s->pid = feed_client_pid(f);
-	/* Whoever talks at all is of our version. */
-	s->version = OOMFWD_VERSION;
 	s->pressure_error = averages_read(&s->pressure);
-	s->history_error = history_read(path, EPISODES, &s->episodes, NULL);
+	past_path(c, path);
+	s->history_error = history_read(given ? given : path, EPISODES, &s->episodes, NULL);
 	s->now_usec = monotonic_usec();
 	if (c->json) {
 		j = status_json(s);

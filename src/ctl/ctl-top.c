@@ -71,11 +71,12 @@ static int parse(int argc, char **argv, struct request *ret)
 static int write_json(struct look *l, const struct top *t)
 {
 	_cleanup_(json_unrefp) struct json *j = json_object_new();
-	struct json *groups = json_array_new();
+	struct json *groups = json_array_new(), *headroom = json_object_new();
 
 	json_set(j, "memory", describe_memory(&l->mem));
-	json_set(j, "warn", figures_level_json(&l->mem, &t->figures.warn));
-	json_set(j, "kill", figures_level_json(&l->mem, &t->figures.kill));
+	json_set(headroom, "warn", figures_headroom_json(&l->mem, &t->figures.warn));
+	json_set(headroom, "kill", figures_headroom_json(&l->mem, &t->figures.kill));
+	json_set(j, "headroom", headroom);
 	json_set_text(j, "pressure", NULL);
 	json_set(j, "pressure", averages_json(&t->pressure, t->pressure_error));
 	json_set_bool(j, "complete", t->complete);
@@ -179,7 +180,6 @@ static int serve_keys(const struct ctl *c, struct terminal *term, struct top *t,
 static int run_screen(const struct ctl *c, const struct request *q, struct terminal *term,
 	struct top *t, struct look *l)
 {
-	uint64_t until = monotonic_usec();
 	int r = 1;
 
 	for (uint64_t i = 0; r > 0 && (q->count == 0 || i < q->count); i++) {
@@ -187,8 +187,7 @@ static int run_screen(const struct ctl *c, const struct request *q, struct termi
 		if (r < 0)
 			return r;
 		/* From the end of the look on: a slow machine is not kept busy. */
-		until = add_sat_u64(monotonic_usec(), q->delay_usec);
-		r = serve_keys(c, term, t, l, until);
+		r = serve_keys(c, term, t, l, add_sat_u64(monotonic_usec(), q->delay_usec));
 	}
 	return r < 0 ? r : 0;
 }

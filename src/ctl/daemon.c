@@ -4,6 +4,7 @@
 #include "build-config.h"
 #include "describe.h"
 #include "report-text.h"
+#include "state-json.h"
 
 #define LOOK_TRIES 20
 #define LOOK_USEC  (50 * USEC_PER_MSEC)
@@ -81,8 +82,7 @@ int daemon_fail(const struct ctl *c, int error)
 
 	explain(error, c->socket_path, why, sizeof(why));
 	if (c->json) {
-		j = json_object_new();
-		json_set_bool(j, "reached", false);
+		j = state_json(NULL, 0, 0);
 		json_set_text(j, "error", error_name(error));
 		json_set_text(j, "message", why);
 		describe_write(j);

@@ -173,23 +173,18 @@ void figures_say_level(struct text *t, const struct meminfo *m, const struct fig
 	text_usec(t, l->pressure.span_usec);
 }
 
-struct json *figures_level_json(const struct meminfo *m, const struct figures_level *l)
+struct json *figures_headroom_json(const struct meminfo *m, const struct figures_level *l)
 {
-	struct json *j = json_object_new(), *p = l->pressure.set ? json_object_new() : NULL;
+	struct json *j = json_object_new();
 
-	json_set_number(j, "memory_bytes", (int64_t)l->memory_bytes);
-	json_set_number(j, "swap_bytes", (int64_t)l->swap_bytes);
-	/* Negative: below the level. */
+	json_set_text(j, "memory_bytes", NULL);
+	json_set_text(j, "swap_bytes", NULL);
 	if (l->memory_bytes > 0)
-		json_set_number(j, "memory_headroom_bytes",
-			(int64_t)m->available_bytes - (int64_t)l->memory_bytes);
+		json_set_number(
+			j, "memory_bytes", (int64_t)m->available_bytes - (int64_t)l->memory_bytes);
 	if (counts_swap(m, l))
-		json_set_number(j, "swap_headroom_bytes",
-			(int64_t)m->swap_free_bytes - (int64_t)l->swap_bytes);
-	json_set_text(p, "kind", l->pressure.full ? "full" : "some");
-	json_set_number(p, "percent", l->pressure.percent);
-	json_set_number(p, "span_usec", (int64_t)l->pressure.span_usec);
-	json_set(j, "pressure", p);
+		json_set_number(
+			j, "swap_bytes", (int64_t)m->swap_free_bytes - (int64_t)l->swap_bytes);
 	return j;
 }
 

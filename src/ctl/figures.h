@@ -43,7 +43,9 @@ void figures_say_distance(struct text *t, const struct meminfo *m, const struct 
 /* What makes the level: "1.6 GiB available and 410 MiB of swap free, or full stalls for 60 % of
  * 20 s". */
 void figures_say_level(struct text *t, const struct meminfo *m, const struct figures_level *l);
-struct json *figures_level_json(const struct meminfo *m, const struct figures_level *l);
+/* What is left until the level: memory_bytes and swap_bytes, negative below it; null where it does
+ * not count. */
+struct json *figures_headroom_json(const struct meminfo *m, const struct figures_level *l);
 
 /* "12 s", "5 min", "3 h 20 min", "3 days 4 h": for ages, where report_usec() is for durations. */
 void say_span(struct text *t, uint64_t usec);

@@ -27,6 +27,19 @@ static bool is_event(const struct json *step, const char *event)
 	return strcmp(json_get_text(step, "event"), event) == 0;
 }
 
+void past_path(const struct ctl *c, char ret[CONFIG_DESK_PATH_MAX])
+{
+	_cleanup_(fclosep) FILE *errors = fopen("/dev/null", "w");
+	struct config *config = NULL;
+
+	copy_cut(ret, CONFIG_DESK_PATH_MAX, CONFIG_DESK_HISTORY);
+	/* What is wrong in it is for check to say: the history is there all the same. */
+	if (errors && config_load(c->config_path, errors, &config) == 0) {
+		copy_cut(ret, CONFIG_DESK_PATH_MAX, config->desk.history);
+		config_free(config);
+	}
+}
+
 /* --- parts --- */
 
 /* In the time zone of who reads; what is no date stays as it is. */

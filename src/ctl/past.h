@@ -7,6 +7,9 @@
 
 #include "ctl.h"
 
+/* Where the desk writes the history, as it is configured; the default if that cannot be read. */
+void past_path(const struct ctl *c, char ret[CONFIG_DESK_PATH_MAX]);
+
 /* The heading of past_print_line(), and one episode: id, local time, where, duration, freed,
  * available, victims. */
 void past_print_heading(FILE *f);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "status.h"
+#include "build-config.h"
 
 #include "past.h"
+#include "state-json.h"
 
 #include <stdarg.h>
 
@@ -40,11 +42,16 @@ static void print_daemon(FILE *f, const struct status *s)
 	char line[LINE_SIZE];
 	struct text t = { line, sizeof(line) };
 
-	text_add(&t, "%s, pid %d, for ", s->version, (int)s->pid);
+	/* Its version is ours, or it would not have talked to us. */
+	text_add(&t, "%s, pid %d, for ", OOMFWD_VERSION, (int)s->pid);
 	say_span(&t, age_of(s, w->started_usec));
 	text_add(&t, "; last look ");
 	say_span(&t, age_of(s, w->at_usec));
 	text_add(&t, " ago");
+	if (w->next_look_usec >= s->now_usec && w->next_look_usec != USEC_NEVER) {
+		text_add(&t, ", the next within ");
+		say_span(&t, w->next_look_usec - s->now_usec + USEC_PER_SEC - 1);
+	}
 	print_line(f, "oomfwd", line);
 	if (w->dry_run)
 		print_line(f, "", "DRY RUN: it only says whom it would kill; nobody is guarded");
@@ -244,4 +251,22 @@ void status_print(FILE *f, const struct status *s)
 	print_counts(f, &s->state);
 	print_config(f, s);
 	print_episodes(f, s);
+}
+
+struct json *status_json(struct status *s)
+{
+	struct json *j = state_json(&s->state, s->pid, s->now_usec), *headroom = json_object_new();
+	struct figures figures;
+
+	figures_of_state(&figures, &s->state);
+	json_set(headroom, "warn", figures_headroom_json(&figures.mem, &figures.warn));
+	json_set(headroom, "kill", figures_headroom_json(&figures.mem, &figures.kill));
+	json_set(j, "headroom", headroom);
+	/* null: they could not be read. */
+	json_set_text(j, "pressure", NULL);
+	json_set(j, "pressure", averages_json(&s->pressure, s->pressure_error));
+	json_set_text(j, "episodes", NULL);
+	json_set(j, "episodes",
+		s->history_error == -ENOENT ? json_array_new() : take_pointer(&s->episodes));
+	return j;
 }

@@ -9,7 +9,6 @@
 struct status {
 	struct wire_state state;
 	pid_t pid;
-	const char *version;
 	uint64_t now_usec; /* CLOCK_MONOTONIC */
 	struct averages pressure;
 	int pressure_error;    /* what averages_read() gave */
@@ -18,5 +17,5 @@ struct status {
 };
 
 void status_print(FILE *f, const struct status *s);
-/* The caller's; takes the episodes over. */
+/* state_json(), and headroom, pressure and episodes. The caller's; takes the episodes over. */
 struct json *status_json(struct status *s);

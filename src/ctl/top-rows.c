@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "container.h"
-#include "describe.h"
+#include "explain.h"
 #include "record.h"
 #include "top.h"
 
@@ -178,45 +178,20 @@ void top_take(struct top *t, struct look *l)
 
 /* --- details --- */
 
-static void print_details(FILE *f, const struct json *j, const struct top_row *r)
-{
-	const struct json *group = json_get(j, "group");
-	char process[DESCRIBE_SIZE], bytes[5][DESCRIBE_SIZE];
-
-	fprintf(f, "%s, rank %u: %s", describe_process(j, process), r->rank,
-		json_get_text(j, "reason_text"));
-	describe_print_rule(f, j);
-	describe_print_pin(f, group);
-	fprintf(f, "\nFrees %s, badness %s, oom_score_adj %d\n",
-		describe_bytes(j, "yield_bytes", bytes[0]),
-		describe_bytes(j, "badness_bytes", bytes[1]), r->oom_score_adj);
-	fprintf(f, "Holds %s anonymous, %s shared, %s of files, %s in swap, %s of page tables\n",
-		describe_bytes(group, "anon_bytes", bytes[0]),
-		describe_bytes(group, "shmem_bytes", bytes[1]),
-		describe_bytes(group, "file_bytes", bytes[2]),
-		describe_bytes(group, "swap_bytes", bytes[3]),
-		describe_bytes(group, "pgtables_bytes", bytes[4]));
-	fprintf(f, "In %s\n\n%u process%s with this memory", r->place[0] ? r->place : "/",
-		r->members, r->members == 1 ? "" : "es");
-	describe_print_evidence(f, group);
-	fputc('\n', f);
-	describe_print_members(f, group);
-}
-
 int top_take_details(struct top *t, struct look *l)
 {
 	_cleanup_(json_unrefp) struct json *j = NULL;
-	const struct top_row *r = &t->rows[t->selected];
 	size_t size;
 	FILE *f;
+	int r = explain_pid(l, t->rows[t->selected].id.pid, &j);
 
 	free(t->details);
 	t->details = NULL;
-	j = describe_candidate(
-		&l->snapshot, l->sharedmm, &l->fns, &l->choice->candidates[r->candidate]);
+	if (r < 0)
+		return r;
 	f = open_memstream(&t->details, &size);
 	if (!f)
 		return -ENOMEM;
-	print_details(f, j, r);
+	explain_print(f, j);
 	return fclose(f) == 0 ? 0 : -ENOMEM;
 }

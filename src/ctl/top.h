@@ -52,7 +52,7 @@ struct top {
  * process, not its place). */
 void top_take(struct top *t, struct look *l);
 void top_sort(struct top *t);
-/* The lines for t->details on the selected group. 0 or -ENOMEM. */
+/* The lines for t->details on the selected group, of the last look. 0 or -errno. */
 int top_take_details(struct top *t, struct look *l);
 
 enum top_outcome {

@@ -366,11 +366,11 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct bus *b = userdata;
 	uint32_t how = 0;
 
-	b->pause_usec = PAUSE_MIN_USEC;
 	if (!e && sd_bus_message_read(m, "u", &how) >= 0 && (how == 1 || how == 4)) {
-		if (b->absence_said)
+		if (b->absence_said || b->name_refused_said)
 			say(REPORT_NOTICE, "the system bus is there: serving " BUS_NAME);
 		b->absence_said = b->name_refused_said = false;
+		b->pause_usec = PAUSE_MIN_USEC;
 		look(b, &b->told);
 		return 0;
 	}
@@ -378,6 +378,8 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		say(REPORT_WARNING, "the system bus does not give us the name " BUS_NAME ": %s",
 			e ? e->message : "somebody else has it; is there another oomfwd-desk?");
 	b->name_refused_said = true;
+	/* The bus may learn of our policy later: a package that is being installed. */
+	b->lost = true;
 	return 0;
 }
 
@@ -408,11 +410,11 @@ static void give_up(struct bus *b, uint64_t now_usec, int error)
 	b->lost = false;
 	b->retry_usec = now_usec + b->pause_usec;
 	b->pause_usec = min_u64(b->pause_usec * 2, PAUSE_MAX_USEC);
-	if (!b->absence_said)
+	if (!b->absence_said && !b->name_refused_said)
 		say(REPORT_NOTICE,
 			"no system bus (%s): going on without, and trying again from time to time",
 			strerror(-error));
-	b->absence_said = true;
+	b->absence_said |= !b->name_refused_said;
 }
 
 int bus_fd(const struct bus *b)
@@ -458,6 +460,7 @@ int bus_new(const struct bus_source *source, void *ctx, struct bus **ret)
 	b->source = source;
 	b->ctx = ctx;
 	b->pause_usec = PAUSE_MIN_USEC;
+	view_make(NULL, &b->told);
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (b->epoll_fd < 0) {
 		int r = -errno;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "http.h"
 
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define LISTENER UINT32_MAX
+#define LISTENER    UINT32_MAX
+#define LARGE_BYTES MIB
 /* So long after accept(2) has failed for want of fds or memory. */
 #define PAUSE_USEC USEC_PER_SEC
 
@@ -191,8 +193,13 @@ static void make_answer(const struct http *h, struct connection *c, int status, 
 
 static void drop(struct http *h, struct connection *c)
 {
+	bool large = c->out_length >= LARGE_BYTES;
+
 	close(c->fd);
 	free(c->out);
+	/* A full history takes some 50 MiB to make, and is asked for now and then. */
+	if (large)
+		malloc_trim(0);
 	*c = (struct connection){ .fd = -1 };
 	h->count--;
 }

@@ -332,7 +332,8 @@ static _unused_ struct json *http_json(struct desk_stage *st, const char *page)
 	const char *body = http_body(st, page);
 	struct json *j = NULL;
 
-	assert_int_equal(json_parse(body, strlen(body), &j, NULL, NULL), 0);
+	if (json_parse(body, strlen(body), &j, NULL, NULL) < 0)
+		fail_msg("%s is no JSON: %s", page, st->text);
 	return j;
 }
 

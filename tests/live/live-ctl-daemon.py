@@ -57,7 +57,7 @@ def test_status_of_a_calm_daemon():
         r = ctl("status", "--history", "/nonexistent/h", socket=path)
         equal((r.returncode, r.stderr), (OK, ""))
         lines = r.stdout.splitlines()
-        assert re.search(r", pid \d+, for .*; last look \d s ago$", lines[0]), lines[0]
+        assert re.search(r", pid \d+, for .*; last look \d+ s ago", lines[0]), lines[0]
         assert any(x.startswith("Warn level  10 GiB above it") for x in lines), r.stdout
         assert "Triggers    machine: armed" in lines and "In flight   nobody" in lines, r.stdout
         assert lines[-1] == "Episodes    none is recorded yet", lines[-1]
@@ -81,7 +81,7 @@ def test_status_as_json():
             r = ctl(*args, "--history", EPISODES, socket=path)
             equal((r.returncode, r.stderr), (OK, ""))
             j = json.loads(r.stdout)
-            equal((j["reached"], j["level"], j["config"]["refused"]), (True, "kill", True))
+            equal((j["running"], j["level"], j["config"]["reload_failed"]), (True, "kill", True))
             equal([e["id"] for e in j["episodes"]], [3, 4, 5])
             equal([d["name"] for d in j["domains"]], ["web", "batch"])
 
@@ -100,7 +100,7 @@ def test_status_without_a_daemon_says_what_still_works():
     r = ctl("--json", "status")
     equal(r.returncode, NO_DAEMON)
     j = json.loads(r.stdout)
-    equal((j["reached"], j["error"]), (False, "not_running"))
+    equal((j["running"], j["error"]), (False, "not_running"))
 
 
 def test_status_of_another_version_says_to_restart():
@@ -256,6 +256,16 @@ def test_history_lists_the_episodes():
     assert lines[4].endswith("dry run: 900 (a)"), lines[4]
     assert lines[5].endswith("62 (fork2) and 2 more; not seen to end"), lines[5]
     assert "\x1b" not in r.stdout
+
+
+def test_history_is_where_the_configuration_says():
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+        f.write(f"[desk]\nhistory = {EPISODES}\n")
+        f.flush()
+        equal(len(ctl("--config", f.name, "history").stdout.splitlines()), 6)
+        with daemon("calm") as path:
+            r = ctl("--config", f.name, "--json", "status", socket=path)
+            equal([e["id"] for e in json.loads(r.stdout)["episodes"]], [3, 4, 5])
 
 
 def test_history_is_told_in_local_time():
