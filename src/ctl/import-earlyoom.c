@@ -354,7 +354,7 @@ int import_earlyoom_file(struct import *im, const char *path)
 
 	if (asprintf(&usual, "%s" DEFAULT_FILE, im->root) < 0) {
 		usual = NULL;
-		return -ENOMEM;
+		return import_complain(im, DEFAULT_FILE, 0, "no memory is left to read it");
 	}
 	r = read_words(im, path ? path : usual, !path, &words, &count);
 	if (r < 0)

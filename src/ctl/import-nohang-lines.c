@@ -115,7 +115,7 @@ static int put_match(
 	long p = 0;
 	int r = parse_match(im, path, line, &property, &p, &pattern);
 
-	if (r < 0 || p == 0)
+	if (r < 0 || p == 0 || !property)
 		return r;
 	fputc('\n', im->config);
 	if (property->key) {

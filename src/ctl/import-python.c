@@ -169,7 +169,7 @@ static void take_escape(struct translation *t)
 		fprintf(t->out, "[^%s]", class_of(c));
 	else if (c == 'A' || c == 'Z')
 		putc(c == 'A' ? '^' : '$', t->out);
-	else if (c == 'b' || c == 'B')
+	else if (c && strchr("bB.^$*+?()[]{}|\\", c))
 		fprintf(t->out, "\\%c", c);
 	else if (c == 't')
 		putc('\t', t->out);
@@ -177,8 +177,6 @@ static void take_escape(struct translation *t)
 		t->why = "has a back-reference, which can take for ever to match";
 	else if (!c || is_letter(c))
 		t->why = "has an escape that POSIX expressions do not know";
-	else if (strchr(".^$*+?()[]{}|\\", c))
-		fprintf(t->out, "\\%c", c);
 	else
 		putc(c, t->out);
 }

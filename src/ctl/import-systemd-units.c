@@ -292,7 +292,7 @@ static void find_slice(const struct systemd_unit *u, char *ret, size_t size)
 
 int systemd_unit_path(const struct systemd_unit *u, char ret[PATH_MAX])
 {
-	char slice[2 * SYSTEMD_NAME_MAX], glob[SYSTEMD_NAME_MAX + 2];
+	char slice[2 * SYSTEMD_NAME_MAX] = "", glob[SYSTEMD_NAME_MAX + 2];
 	size_t length;
 
 	if (glob_of(u->name, glob, sizeof(glob)) < 0)

@@ -89,6 +89,29 @@ static inline const char *root_file(struct world *w, const char *name, const cha
 	return path;
 }
 
+typedef int import_fn(struct import *im, const char *path);
+
+struct refused {
+	const char *text, *said;
+};
+
+/* Each text as a file is refused, with that. */
+static inline void assert_refused(
+	struct world *w, import_fn *import, const struct refused *cases, size_t count)
+{
+	for (size_t n = 0; n < count; n++) {
+		struct import_world i;
+
+		import_start(&i, w);
+		assert_int_equal(
+			import_end(&i, import(&i.import, root_file(w, "/input", cases[n].text))),
+			-EINVAL);
+		if (!strstr(i.errors, cases[n].said))
+			fail_msg("\"%s\" is not in: %s", cases[n].said, i.errors);
+		import_free(&i);
+	}
+}
+
 static inline const struct rule *rule_named(
 	const struct world *w, enum rule_action action, const char *name)
 {

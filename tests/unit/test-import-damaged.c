@@ -4,8 +4,6 @@
  */
 #include "import-world.h"
 
-typedef int import_fn(struct import *im, const char *path);
-
 static const char earlyoom[] =
 	"# of an administrator\n"
 	"OTHER='x'\n"

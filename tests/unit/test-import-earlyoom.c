@@ -25,12 +25,39 @@ static int import_args(struct import_world *i, struct world *w, const char *args
 
 /* --- levels --- */
 
+struct levels {
+	const char *args;
+	struct config_amount warn_memory, kill_memory, warn_swap, kill_swap;
+	const char *said; /* NULL: nothing but what is always said */
+};
+
+static void assert_levels(struct world *w, const struct levels *expected)
+{
+	char args[64];
+	struct import_world i;
+	const struct config *c;
+
+	snprintf(args, sizeof(args), "\"%s\"", expected->args);
+	assert_int_equal(import_args(&i, w, args), 0);
+	assert_string_equal(w->said, "");
+	c = w->config;
+	assert_same_amount(c->warn.memory, expected->warn_memory);
+	assert_same_amount(c->kill.memory, expected->kill_memory);
+	assert_same_amount(c->warn.swap, expected->warn_swap);
+	assert_same_amount(c->kill.swap, expected->kill_swap);
+	/* It does not look at pressure. */
+	assert_false(c->warn.pressure.set || c->kill.pressure.set);
+	assert_int_equal(c->rule_count, 0);
+	if (expected->said)
+		assert_notes(&i, expected->said);
+	else
+		assert_false(import_notes(&i, " here."));
+	import_free(&i);
+}
+
 static void levels_are_those_of_the_options_or_the_defaults(void **state)
 {
-	static const struct {
-		const char *args;
-		struct config_amount warn_memory, kill_memory, warn_swap, kill_swap;
-	} cases[] = {
+	static const struct levels cases[] = {
 		{ "", PERMILLE(100), PERMILLE(50), PERMILLE(100), PERMILLE(50) },
 		{ "-m 5,2", PERMILLE(50), PERMILLE(20), PERMILLE(100), PERMILLE(50) },
 		{ "-m30", PERMILLE(300), PERMILLE(150), PERMILLE(100), PERMILLE(50) },
@@ -61,33 +88,13 @@ static void levels_are_those_of_the_options_or_the_defaults(void **state)
 			PERMILLE(50) },
 	};
 
-	for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
-		char args[64];
-		struct import_world i;
-		struct world *w = *state;
-
-		snprintf(args, sizeof(args), "\"%s\"", cases[n].args);
-		assert_int_equal(import_args(&i, w, args), 0);
-		assert_string_equal(w->said, "");
-		assert_same_amount(w->config->warn.memory, cases[n].warn_memory);
-		assert_same_amount(w->config->kill.memory, cases[n].kill_memory);
-		assert_same_amount(w->config->warn.swap, cases[n].warn_swap);
-		assert_same_amount(w->config->kill.swap, cases[n].kill_swap);
-		/* It does not look at pressure. */
-		assert_false(w->config->warn.pressure.set);
-		assert_false(w->config->kill.pressure.set);
-		assert_int_equal(w->config->rule_count, 0);
-		import_free(&i);
-	}
+	for (size_t n = 0; n < ARRAY_SIZE(cases); n++)
+		assert_levels(*state, &cases[n]);
 }
 
 static void what_is_out_of_our_bounds_is_moved_there_and_said(void **state)
 {
-	static const struct {
-		const char *args;
-		struct config_amount warn_memory, kill_memory, warn_swap, kill_swap;
-		const char *said;
-	} cases[] = {
+	static const struct levels cases[] = {
 		{ "-m 95", PERMILLE(900), PERMILLE(475), PERMILLE(100), PERMILLE(50),
 			"95% is out of the bounds of memory, 0.1% to 90%; it is 90% here" },
 		{ "-m 10,0", PERMILLE(100), PERMILLE(1), PERMILLE(100), PERMILLE(50),
@@ -100,20 +107,8 @@ static void what_is_out_of_our_bounds_is_moved_there_and_said(void **state)
 			"the least size of swap is 1M" },
 	};
 
-	for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
-		char args[64];
-		struct import_world i;
-		struct world *w = *state;
-
-		snprintf(args, sizeof(args), "'%s'", cases[n].args);
-		assert_int_equal(import_args(&i, w, args), 0);
-		assert_notes(&i, cases[n].said);
-		assert_same_amount(w->config->warn.memory, cases[n].warn_memory);
-		assert_same_amount(w->config->kill.memory, cases[n].kill_memory);
-		assert_same_amount(w->config->warn.swap, cases[n].warn_swap);
-		assert_same_amount(w->config->kill.swap, cases[n].kill_swap);
-		import_free(&i);
-	}
+	for (size_t n = 0; n < ARRAY_SIZE(cases); n++)
+		assert_levels(*state, &cases[n]);
 }
 
 static void without_swap_the_share_holds_of_both(void **state)
@@ -295,38 +290,29 @@ static void each_option_without_an_equal_is_named(void **state)
 
 static void bad_options_are_refused_with_the_option(void **state)
 {
-	static const struct {
-		const char *args, *said;
-	} cases[] = {
-		{ "-m", "earlyoom: -m lacks its argument" },
-		{ "--avoid", "--avoid lacks its argument" },
-		{ "-x", "there is no option -x" },
-		{ "-gx", "there is no option -x" },
-		{ "--unknown", "there is no option --unknown" },
-		{ "--dryrun=1", "there is no option" },
-		{ "-m 100", "-m PERCENT[,PERCENT]: \"100\" is more than earlyoom takes" },
-		{ "-s 101", "-s PERCENT[,PERCENT]: \"101\" is more than earlyoom takes" },
-		{ "-m 0", "\"0\" has no level that is above zero" },
-		{ "-m 5,", "\"5,\" is no number" },
-		{ "-m ,5", "\",5\" is no number" },
-		{ "-m 5,2,1", "\"5,2,1\" is no number" },
-		{ "-m -5", "\"-5\" is no number" },
-		{ "-m 5%", "\"5%\" is no number" },
-		{ "-m nan", "\"nan\" is no number" },
-		{ "-M 1G", "-M SIZE[,SIZE]: \"1G\" is no number" },
-		{ "-m 5 10", "\"10\" is no option" },
+	static const struct refused cases[] = {
+		{ "EARLYOOM_ARGS='-m'", "earlyoom: -m lacks its argument" },
+		{ "EARLYOOM_ARGS='--avoid'", "--avoid lacks its argument" },
+		{ "EARLYOOM_ARGS='-x'", "there is no option -x" },
+		{ "EARLYOOM_ARGS='-gx'", "there is no option -x" },
+		{ "EARLYOOM_ARGS='--unknown'", "there is no option --unknown" },
+		{ "EARLYOOM_ARGS='--dryrun=1'", "there is no option" },
+		{ "EARLYOOM_ARGS='-m 100'",
+			"-m PERCENT[,PERCENT]: \"100\" is more than earlyoom takes" },
+		{ "EARLYOOM_ARGS='-s 101'",
+			"-s PERCENT[,PERCENT]: \"101\" is more than earlyoom takes" },
+		{ "EARLYOOM_ARGS='-m 0'", "\"0\" has no level that is above zero" },
+		{ "EARLYOOM_ARGS='-m 5,'", "\"5,\" is no number" },
+		{ "EARLYOOM_ARGS='-m ,5'", "\",5\" is no number" },
+		{ "EARLYOOM_ARGS='-m 5,2,1'", "\"5,2,1\" is no number" },
+		{ "EARLYOOM_ARGS='-m -5'", "\"-5\" is no number" },
+		{ "EARLYOOM_ARGS='-m 5%'", "\"5%\" is no number" },
+		{ "EARLYOOM_ARGS='-m nan'", "\"nan\" is no number" },
+		{ "EARLYOOM_ARGS='-M 1G'", "-M SIZE[,SIZE]: \"1G\" is no number" },
+		{ "EARLYOOM_ARGS='-m 5 10'", "\"10\" is no option" },
 	};
 
-	for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
-		char args[64];
-		struct import_world i;
-
-		snprintf(args, sizeof(args), "'%s'", cases[n].args);
-		assert_int_equal(import_args(&i, *state, args), -EINVAL);
-		if (!strstr(i.errors, cases[n].said))
-			fail_msg("\"%s\" is not in: %s", cases[n].said, i.errors);
-		import_free(&i);
-	}
+	assert_refused(*state, import_earlyoom_file, cases, ARRAY_SIZE(cases));
 }
 
 /* --- EARLYOOM_ARGS --- */
@@ -427,27 +413,13 @@ static void the_default_file_is_used_where_there_is_one(void **state)
 
 static void a_file_that_cannot_be_understood_is_refused_with_the_line(void **state)
 {
-	static const struct {
-		const char *file, *said;
-	} cases[] = {
-		{ "A=1\nEARLYOOM_ARGS=\"-m 5\n",
-			"/defaults:2: the quote in the value of EARLYOOM" },
-		{ "\n\nOTHER='x\n\n", "/defaults:3: the quote in the value of OTHER" },
-		{ "\nEARLYOOM_ARGS=\"--avoid 'x\"\n", "/defaults:2: a quote inside the value" },
+	static const struct refused cases[] = {
+		{ "A=1\nEARLYOOM_ARGS=\"-m 5\n", "/input:2: the quote in the value of EARLYOOM" },
+		{ "\n\nOTHER='x\n\n", "/input:3: the quote in the value of OTHER" },
+		{ "\nEARLYOOM_ARGS=\"--avoid 'x\"\n", "/input:2: a quote inside the value" },
 	};
-	char path[PATH_MAX];
 
-	for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
-		struct import_world i;
-
-		root_file(*state, "/defaults", cases[n].file);
-		snprintf(path, sizeof(path), "%s/defaults", ((struct world *)*state)->dir);
-		import_start(&i, *state);
-		assert_int_equal(import_end(&i, import_earlyoom_file(&i.import, path)), -EINVAL);
-		if (!strstr(i.errors, cases[n].said))
-			fail_msg("\"%s\" is not in: %s", cases[n].said, i.errors);
-		import_free(&i);
-	}
+	assert_refused(*state, import_earlyoom_file, cases, ARRAY_SIZE(cases));
 }
 
 static void what_is_no_text_file_is_refused(void **state)

@@ -113,9 +113,7 @@ static void what_is_not_known_is_named_with_its_place(void **state)
 
 static void what_cannot_be_understood_is_refused_with_the_line(void **state)
 {
-	static const struct {
-		const char *text, *said;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{ "[OOM]\n\nSwapUsedLimit=much\n", ":3: SwapUsedLimit=much is no share" },
 		{ "[OOM]\nSwapUsedLimit=90\n", ":2: SwapUsedLimit=90 is no share" },
 		{ "[OOM]\nSwapUsedLimit=101%\n", ":2: SwapUsedLimit=101% is no share" },
@@ -128,14 +126,7 @@ static void what_cannot_be_understood_is_refused_with_the_line(void **state)
 		{ "[OOM]\nSwap\\\nUsedLimit\n", ":2: \"Swap UsedLimit\" is neither" },
 	};
 
-	for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
-		struct import_world i;
-
-		assert_int_equal(import_file(&i, *state, cases[n].text), -EINVAL);
-		if (!strstr(i.errors, cases[n].said))
-			fail_msg("\"%s\" is not in: %s", cases[n].said, i.errors);
-		import_free(&i);
-	}
+	assert_refused(*state, import_systemd_oomd, cases, ARRAY_SIZE(cases));
 }
 
 static void spans_are_read_as_systemd_writes_them(void **state)
