@@ -30,7 +30,7 @@ expect_empty 'includes form no circle' "$loops"
 # The header of each library, and the only file that may include it: one in each program.
 wrong=''
 while read -r header owners; do
-    users=$(cd "$src" && grep -l "^#include <$header" *.[ch] */*.[ch] | tr '\n' ' ')
+    users=$(cd "$src" && grep -l "^#include <$header" -- *.[ch] */*.[ch] | tr '\n' ' ')
     [ "$users" = "$owners " ] || wrong="$wrong$header is included by: $users(only $owners may)
 "
 done <<EOF
