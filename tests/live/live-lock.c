@@ -63,8 +63,10 @@ static void in_a_process(int (*check)(void))
 	if (pid == 0)
 		_exit(check());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-		skip();
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("# not to be tried here: memory cannot be locked\n");
+		return;
+	}
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
