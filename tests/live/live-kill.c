@@ -93,6 +93,7 @@ static void dumper(struct stage *st)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	setrlimit(RLIMIT_CORE, &all);
+	signal(SIGQUIT, SIG_DFL); /* a shell's job in the background is born with it ignored */
 	fill(st);
 	hold(st);
 }
