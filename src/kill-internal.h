@@ -21,7 +21,8 @@
 
 #define KILL_REAPERS      3
 #define KILL_STACK_BYTES  (32 * KIB)
-#define KILL_LOOK_ROUNDS  8
+#define KILL_LOOK_ROUNDS  16
+#define KILL_UNSEEN_PIDS  8
 #define KILL_DIRENT_BYTES 4096
 #define KILL_TEXT_BYTES   2048 /* a thread's stat */
 
@@ -49,7 +50,8 @@ struct slot {
 	uint64_t look_wait_usec;
 	bool look_gone;   /* of one look: the mm has no user, so no sharer either */
 	int32_t look_ref; /* the member on whose word others were passed over, -1: none, */
-	pid_t look_tid;   /* and the thread it was compared by */
+	pid_t look_tid;   /* and the thread it was compared by; */
+	bool look_unsure; /* it must still have the mm when the look is over */
 	int handle_fd;
 	struct proc_id kthread; /* that borrowed the mm at kill_prepare; pid 0: none */
 	char kthread_comm[TASK_COMM_LEN];
@@ -67,6 +69,12 @@ struct slot {
 	uint64_t reap_due_usec, reap_until_usec;
 };
 
+/* A pid that had been given out before its task was to be seen. */
+struct unseen {
+	pid_t pid; /* 0: none */
+	int looks; /* so many more, then it will have been a process that came and went */
+};
+
 struct killer {
 	struct kill_ops ops; /* locked */
 	struct snapshot *s;
@@ -76,6 +84,7 @@ struct killer {
 	uint32_t thread_count;
 	uint64_t ticks_generation, ticks; /* cache of slot.since_ticks */
 	pid_t looked_pid;                 /* the newest pid when we looked for sharers last */
+	struct unseen unseen[KILL_UNSEEN_PIDS];
 	uint64_t rest_usec;               /* kill_observe does not look again before */
 
 	pthread_mutex_t lock;
@@ -169,7 +178,8 @@ struct look {
 /* Looks for sharers the slots do not know yet and makes them members. Returns whether another look
  * is called for: there were some, or not all answers could be relied on. */
 bool sharer_look(struct killer *k, const struct look *l);
-/* The same for the pids given out since the last look only, the newest first. */
+/* The same for the pids given out since the last look only, the newest first: what it costs does
+ * not grow with what the looks before have found. */
 bool sharer_look_newest(struct killer *k, const struct look *l);
 /* reap.c */
 int reaper_start_threads(struct killer *k);

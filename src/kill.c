@@ -12,7 +12,9 @@
 #define LOOK_INTERVAL_USEC     (2 * USEC_PER_MSEC)
 #define LOOK_INTERVAL_MAX_USEC (50 * USEC_PER_MSEC)
 #define LOOK_BUDGET_USEC       (50 * USEC_PER_MSEC)
-#define NEWEST_LOOKS           20
+/* A chain is caught up with as long as a link is killed in less time than it takes to bear one. */
+#define CHASE_BUDGET_USEC (200 * USEC_PER_MSEC)
+#define CHASE_LOOKS       20
 /* So many members that show the mm are asked by kill_observe whether they dump core. */
 #define OBSERVED_MEMBERS 4
 
@@ -200,16 +202,24 @@ static void thaw_slot(struct killer *k, struct slot *s)
 			ops->thaw(ops->ctx, k->members[i].id.pid);
 }
 
-/* Looks until nobody new is found, but not for long: those who bear faster than we look would keep
- * us from all others. */
+/*
+ * Looks until nobody new is found, but not for long: those who bear faster than we look would keep
+ * us from all others. Once somebody was found only the newest are looked at until there are no
+ * more, and then all again: a look at all takes longer the more were found, and those who bear
+ * children would be ahead of it for good.
+ */
 static bool look_round_by_round(struct killer *k, const struct look *l)
 {
 	uint64_t until = monotonic_usec() + LOOK_BUDGET_USEC;
-	bool any = false;
+	bool any = false, all = true;
 
-	for (int round = 0; round < KILL_LOOK_ROUNDS && sharer_look(k, l); round++) {
-		any = true;
-		if (l->sig == 0)
+	for (int round = 0; round < KILL_LOOK_ROUNDS; round++) {
+		bool found = all ? sharer_look(k, l) : sharer_look_newest(k, l);
+		if (all && !found)
+			break;
+		all = !found;
+		any |= found;
+		if (found && l->sig == 0)
 			stop_fertile(k, l);
 		if (monotonic_usec() >= until)
 			break;
@@ -333,8 +343,8 @@ static bool look_for_escaped(
 	l.count = 1; /* the slot itself */
 	/* A chain of sharers is caught up with here or never: among 10,000 processes the looks
 	 * above take longer than all its time, and it may have none of theirs. */
-	until = monotonic_usec() + LOOK_BUDGET_USEC;
-	for (int i = 0; i < NEWEST_LOOKS && outlived && kill_mm_alive(s->handle_fd) &&
+	until = monotonic_usec() + CHASE_BUDGET_USEC;
+	for (int i = 0; i < CHASE_LOOKS && outlived && kill_mm_alive(s->handle_fd) &&
 		monotonic_usec() < until;
 		i++)
 		any |= sharer_look_newest(k, &l);

@@ -32,14 +32,19 @@ void slot_poll(struct killer *k, const struct slot *s)
 {
 	nfds_t n = 0;
 
+	/* Only those who live: a chain that is chased leaves hundreds that do not. */
 	for (int32_t i = s->first; i >= 0; i = k->members[i].next)
-		k->polls[n++] = (struct pollfd){ .fd = k->members[i].pidfd, .events = POLLIN };
-	if (poll(k->polls, n, 0) <= 0)
+		if (!k->members[i].exited)
+			k->polls[n++] = (struct pollfd){
+				.fd = k->members[i].pidfd,
+				.events = POLLIN,
+			};
+	if (n == 0 || poll(k->polls, n, 0) <= 0)
 		return;
 	n = 0;
 	/* Since 6.9 POLLHUP comes along once the process has been reaped. */
 	for (int32_t i = s->first; i >= 0; i = k->members[i].next)
-		if (k->polls[n++].revents & (POLLIN | POLLHUP))
+		if (!k->members[i].exited && k->polls[n++].revents & (POLLIN | POLLHUP))
 			k->members[i].exited = true;
 }
 

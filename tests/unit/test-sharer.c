@@ -139,6 +139,134 @@ static void a_protected_newborn_saves_its_group(void **state)
 	assert_int_equal(sent_to(w, 105, SIGSTOP), 0);
 }
 
+static void the_killed_die(struct world *w)
+{
+	for (int i = 0; i < w->proc_count; i++)
+		if (!w->procs[i].exited && sent_to(w, w->procs[i].pid, SIGKILL))
+			dies(w, &w->procs[i]);
+}
+
+static void bears_thirty(struct world *w, struct proc *p, int sig)
+{
+	if (sig == SIGKILL && p->pid == 101)
+		for (pid_t pid = 110; pid < 140; pid++)
+			born(w, pid, 101, 2000, 1)->stuck = true;
+}
+
+/* Every process that was killed has an mm when it is looked at, and none when another is compared
+ * with it. */
+static void a_dying_process_does_not_speak_for_its_sharers(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	born(w, 2, 0, 1, 0)->kthread = true;
+	show(w, by_pid(w, 2));
+	make_pair(w);
+	give_handle(w, by_pid(w, 100));
+	by_pid(w, 100)->stuck = true;
+	by_pid(w, 101)->stuck = true;
+	slot = prepare(w, 100);
+	w->on_send = bears_thirty;
+	w->on_cmp = the_killed_die;
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(r.newborn, 30);
+	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
+}
+
+static void write_last_pid(struct world *w, pid_t last)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/loadavg", w->root);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fprintf(f, "0.00 0.00 0.00 1/1 %d\n", last);
+	fclose(f);
+}
+
+static void write_pid_max(struct world *w, pid_t max)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/sys", w->root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/sys/kernel", w->root);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/sys/kernel/pid_max", w->root);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fprintf(f, "%d\n", max);
+	fclose(f);
+}
+
+static void bears_the_next(struct world *w, struct proc *p, int sig)
+{
+	pid_t next = p->pid == 399 ? 300 : p->pid + 1;
+
+	if (sig != SIGSTOP || p->pid < 300 || next == 308)
+		return;
+	born(w, next, p->pid, 2000, 1);
+	write_last_pid(w, next);
+}
+
+/* Each link is born while the one before is stopped, and the pids begin anew on the way: more links
+ * than there would be rounds if each took a look at all. */
+static void a_chain_is_followed_where_pids_wrap_around(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	write_pid_max(w, 400);
+	make_pair(w);
+	write_last_pid(w, 394);
+	pass(w);
+	slot = prepare(w, 100);
+	born(w, 395, 101, 2000, 1);
+	write_last_pid(w, 395);
+	w->on_send = bears_the_next;
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(r.newborn, 5 + 8);
+	assert_int_equal(sent_to(w, 399, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 307, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
+}
+
+static void bears_three_generations(struct world *w, struct proc *p, int sig)
+{
+	pid_t pid = p->pid;
+
+	if (sig == SIGKILL && pid >= 110 && pid < 128 && pid % 3 == 2)
+		for (int i = 0; i < 3; i++)
+			born(w, pid + i + 1, pid + i, 2000, 1);
+}
+
+/* Nobody is left to compare with, and only a known parent tells who its child is; so it is from the
+ * oldest to the newest. Again more of them than there are looks at all. */
+static void generations_are_found_in_their_order(void **state)
+{
+	struct world *w = *state;
+	struct kill_status st;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	give_handle(w, by_pid(w, 100));
+	slot = prepare(w, 100);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	reaped(w, by_pid(w, 100));
+	reaped(w, by_pid(w, 101));
+	w->on_send = bears_three_generations;
+	born(w, 110, 1, 2000, 1);
+	assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), 0);
+	for (pid_t pid = 111; pid <= 128; pid++)
+		assert_int_equal(sent_to(w, pid, SIGKILL), 1);
+}
+
 static void bears_a_protected_one(struct world *w, struct proc *p, int sig)
 {
 	if (sig == SIGSTOP && p->pid == 101)
@@ -454,6 +582,9 @@ int main(void)
 		TEST(one_born_while_its_parent_is_stopped_is_found_in_the_next_round),
 		TEST(a_group_that_bears_without_end_is_killed_all_the_same),
 		TEST(one_born_by_a_dying_process_is_found_after_the_kill),
+		TEST(a_dying_process_does_not_speak_for_its_sharers),
+		TEST(a_chain_is_followed_where_pids_wrap_around),
+		TEST(generations_are_found_in_their_order),
 		TEST(a_protected_newborn_saves_its_group),
 		TEST(a_group_that_was_stopped_and_is_saved_runs_on),
 		TEST(two_without_an_mm_are_no_sharers),
