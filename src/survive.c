@@ -4,6 +4,7 @@
 #include "util.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 /* What regexec(3), sd-event and libproc2 may take from the heap between two frees. regexec caches
@@ -87,6 +89,28 @@ unsigned survive_raise(void)
 unsigned survive_lock(void)
 {
 	return mlockall(MCL_CURRENT | MCL_FUTURE) < 0 ? LACK_MLOCK : 0;
+}
+
+static void drop_capability(struct __user_cap_data_struct *data, int capability)
+{
+	const uint32_t bit = CAP_TO_MASK(capability);
+	struct __user_cap_data_struct *d = &data[CAP_TO_INDEX(capability)];
+
+	d->effective &= ~bit;
+	d->permitted &= ~bit;
+	d->inheritable &= ~bit;
+}
+
+int survive_drop_loading(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	drop_capability(data, CAP_BPF);
+	drop_capability(data, CAP_PERFMON);
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
 uint64_t survive_major_faults(void)

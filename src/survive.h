@@ -25,6 +25,10 @@ unsigned survive_raise(void);
 /* Locks all memory; after threads and tables exist: everything mapped then becomes resident. */
 unsigned survive_lock(void);
 
+/* Gives up CAP_BPF and CAP_PERFMON, of this thread and those it will start: whoever loaded the BPF
+ * program needs them no more. Returns 0, or -errno: they are kept then. */
+int survive_drop_loading(void);
+
 /* Major page faults of the whole process so far. */
 uint64_t survive_major_faults(void);
 
