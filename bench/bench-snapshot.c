@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -72,30 +71,6 @@ static uint32_t pass_libproc2(void)
 }
 
 static struct reader readers[] = { { "snapshot", pass_ours }, { "libproc2", pass_libproc2 } };
-
-/* Sleepers that end with us. Returns how many came to be. */
-static uint32_t fork_sleepers(pid_t *pids, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		pids[i] = fork();
-		if (pids[i] < 0)
-			return i;
-		if (pids[i] == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			for (;;)
-				pause();
-		}
-	}
-	return count;
-}
-
-static void end_sleepers(const pid_t *pids, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		kill(pids[i], SIGKILL);
-	for (uint32_t i = 0; i < count; i++)
-		waitpid(pids[i], NULL, 0);
-}
 
 /* The system calls of one pass, made by a traced copy of ourselves between two stops. */
 static long count_syscalls(uint32_t (*pass)(void))

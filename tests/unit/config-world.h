@@ -229,4 +229,6 @@ static inline void assert_same_scalars(const struct config *x, const struct conf
 	assert_int_equal(x->final, y->final);
 	assert_string_equal(x->final_path, y->final_path);
 	assert_int_equal(x->prefer_points, y->prefer_points);
+	assert_int_equal(x->reader, y->reader);
+	assert_int_equal(x->kernel_users, y->kernel_users);
 }

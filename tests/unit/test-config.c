@@ -189,6 +189,8 @@ static const struct {
 		{ "exec", "exec bin/true", "exec /etc/passwd", "exec /etc", "exec /bin/true x",
 			"exec /no/such/program", "execute /bin/true", "halt" } },
 	{ "victims", "prefer_points", { "0", "1000" }, { "1001", "-1", "3.5", "10%", "x" } },
+	{ "victims", "reader", { "auto", "proc", "bpf" }, { "or", "BPF", "ebpf", "0", "auto bpf" } },
+	{ "victims", "kernel_users", { "kill", "spare" }, { "or", "pin", "1", "kill," } },
 	{ "protect r", "exe", { "^/x$", "a|b" }, { "(", "[a", "a{2,1}", "(a)\\1", "\"a\"" } },
 	{ "protect r", "unit", { "x" }, { "'x'", "*(", "x # y" } },
 	{ "protect r", "cgroup", { "x" }, { "x{1,99999}", "(a{40}){40}" } },
@@ -262,7 +264,7 @@ static void values_land_where_they_belong(void **state)
 		"[timing]\nvictim_timeout=2s\nvictim_cap=3s\nterm_grace=4s\nstep_timeout=5s\n"
 		"fill_rate=6G\nmax_sleep=7s\n"
 		"[escalate]\nladder=final\tcgroup\nfinal=exec /bin/true\n"
-		"[victims]\nprefer_points=8\n"
+		"[victims]\nprefer_points=8\nreader=proc\nkernel_users=spare\n"
 		"[avoid a]\nexe=e\ncomm=c\ncmdline=l\nunit=u\ncgroup=g\nuid=9\n");
 	assert_int_equal(world_load(w), 0);
 	assert_string_equal(w->said, "");
@@ -286,6 +288,8 @@ static void values_land_where_they_belong(void **state)
 	assert_int_equal(c->final, FINAL_EXEC);
 	assert_string_equal(c->final_path, "/bin/true");
 	assert_int_equal(c->prefer_points, 8);
+	assert_int_equal(c->reader, READER_PROC);
+	assert_int_equal(c->kernel_users, KERNEL_USERS_SPARE);
 	assert_int_equal(c->rule_count, 1);
 	assert_int_equal(c->rules[0].action, RULE_AVOID);
 	assert_string_equal(c->rules[0].name, "a");

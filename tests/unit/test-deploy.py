@@ -333,7 +333,7 @@ def test_the_image_is_built_in_two_stages_on_debian_12_slim():
 
 def test_the_image_has_a_package_for_each_library():
     packages = {"libsystemd": "libsystemd0", "libproc2": "libproc2-0", "libcgroup": "libcgroup2",
-                "inih": "libinih1"}
+                "inih": "libinih1", "libbpf": "libbpf1"}
     wanted = set(re.findall(r"dependency\('([^']+)'", MESON)) - {"threads", "cmocka"}
     equal(wanted, set(packages))
     installed = RECIPE.rpartition("FROM ")[2]
