@@ -34,9 +34,8 @@ typedef struct {
 	s64 counter;
 } atomic64_t;
 
-/* The members of enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES }, in this order
- * since 4.5. */
-#define MM_COUNTERS 4
+/* In this order since 4.5. */
+enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, MM_COUNTERS };
 
 struct mm_struct {
 	u64 total_vm;

@@ -19,16 +19,28 @@
 
 /*
  * Of a counter for each CPU this is the part that all have agreed upon, which is what the kernel's
- * oom_badness() goes by: off by a batch of max(32, 2 CPUs) pages for each CPU at most. A macro,
- * because an index is relocated only where the compiler's front end sees that it is constant.
+ * oom_badness() goes by: off by a batch of max(32, 2 CPUs) pages for each CPU at most. The array of
+ * old is copied: the verifier of 6.1 does not look through the name of its elements' type.
  */
-#define RSS(mm, which)                                                                             \
-	({                                                                                         \
-		struct mm_struct___rss_percpu *percpu = (void *)(mm);                              \
-		struct mm_struct___rss_atomic *atomic = (void *)(mm);                              \
-		bpf_core_field_exists(percpu->rss_stat) ? percpu->rss_stat[which].count            \
-							: atomic->rss_stat.count[which].counter;   \
-	})
+static __always_inline void read_rss(struct task_record *r, struct mm_struct *mm)
+{
+	struct mm_struct___rss_percpu *percpu = (void *)mm;
+	struct mm_struct___rss_atomic *atomic = (void *)mm;
+	s64 pages[MM_COUNTERS] = {};
+
+	if (bpf_core_field_exists(percpu->rss_stat)) {
+		pages[MM_FILEPAGES] = percpu->rss_stat[MM_FILEPAGES].count;
+		pages[MM_ANONPAGES] = percpu->rss_stat[MM_ANONPAGES].count;
+		pages[MM_SWAPENTS] = percpu->rss_stat[MM_SWAPENTS].count;
+		pages[MM_SHMEMPAGES] = percpu->rss_stat[MM_SHMEMPAGES].count;
+	} else {
+		bpf_core_read(pages, sizeof(pages), &atomic->rss_stat.count);
+	}
+	r->file_pages = pages[MM_FILEPAGES];
+	r->anon_pages = pages[MM_ANONPAGES];
+	r->swap_pages = pages[MM_SWAPENTS];
+	r->shmem_pages = pages[MM_SHMEMPAGES];
+}
 
 static __always_inline u64 mm_flags(struct mm_struct *mm)
 {
@@ -71,10 +83,7 @@ static __always_inline void read_mm(struct task_record *r, struct mm_struct *mm)
 		r->context = x86->context.ctx_id;
 		r->flags |= RECORD_HAS_CONTEXT;
 	}
-	r->file_pages = RSS(mm, 0);
-	r->anon_pages = RSS(mm, 1);
-	r->swap_pages = RSS(mm, 2);
-	r->shmem_pages = RSS(mm, 3);
+	read_rss(r, mm);
 	r->total_pages = mm->total_vm;
 	r->pgtables_bytes = mm->pgtables_bytes.counter;
 	r->start_code = mm->start_code;
