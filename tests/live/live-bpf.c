@@ -266,8 +266,8 @@ static void churn(int index)
 			_exit(0);
 		}
 		if (index % 3 == 0)
-			clone(end_at_once, stack + sizeof(stack),
-				CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+			clone(end_at_once, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD,
+				NULL);
 		while (waitpid(-1, NULL, pid < 0 ? 0 : WNOHANG) > 0)
 			;
 		usleep(200);
