@@ -126,6 +126,9 @@ static int read_task(const struct snapshot *s, pid_t pid, struct task *t)
 	if (t->flags & TASK_KTHREAD)
 		return 0;
 	r = read_status(s, pid, 0, t); /* its Tgid replaces id.pid */
+	/* A task that was reaped while its status was written has no ids any more. */
+	if (r == -EINVAL && t->id.pid == 0)
+		return -ESRCH;
 	if (r < 0)
 		return r;
 	if (t->id.pid != pid)
