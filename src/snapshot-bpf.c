@@ -362,8 +362,8 @@ int snapshot_bpf_read(struct snapshot_bpf *b, struct snapshot *s)
 /* Whether both readers say the same of a process that does nothing else meanwhile: ourselves. */
 static bool is_same(const struct task *a, const struct task *b)
 {
-	return memcmp(&a->id, &b->id, sizeof(a->id)) == 0 && a->ppid == b->ppid &&
-		a->uid == b->uid && a->threads == b->threads &&
+	return a->id.pid == b->id.pid && a->id.start_ticks == b->id.start_ticks &&
+		a->ppid == b->ppid && a->uid == b->uid && a->threads == b->threads &&
 		a->oom_score_adj == b->oom_score_adj && strcmp(a->comm, b->comm) == 0 &&
 		memcmp(&a->marks, &b->marks, sizeof(a->marks)) == 0 &&
 		a->mem.vsize_bytes == b->mem.vsize_bytes &&
