@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "container.h"
 #include "report-text.h"
+#include "survive.h"
 
 #include <linux/futex.h>
 #include <poll.h>
@@ -311,6 +312,8 @@ static void *run_logger(void *ctx)
 	uint32_t tail = 0;
 
 	pthread_setname_np(pthread_self(), "oomfwd-log");
+	/* It is there before the main thread gives them up, which counts for later threads only. */
+	(void)survive_drop_loading();
 	for (;;) {
 		uint32_t news = atomic_load(&l->news);
 		bool stop = atomic_load(&l->stop);
