@@ -36,41 +36,30 @@ static uint64_t slack_bytes(void)
 
 static struct snapshot by_bpf, before, after;
 static struct snapshot_bpf *bpf;
-static int link_fd = -EBADF;
 static char why[192];
 
-static int setup_all(void **state)
+static int open_all(void)
 {
 	int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || snapshot_open(&by_bpf, fd, TABLE) < 0 ||
 		snapshot_open(&before, fd, TABLE) < 0 || snapshot_open(&after, fd, TABLE) < 0)
 		return -1;
-	link_fd = snapshot_bpf_load(why, sizeof(why));
-	if (link_fd >= 0 && snapshot_bpf_new(dup(link_fd), &by_bpf, why, sizeof(why), &bpf) < 0)
+	fd = snapshot_bpf_load(why, sizeof(why));
+	if (fd >= 0 && snapshot_bpf_new(fd, &by_bpf, why, sizeof(why), &bpf) < 0)
 		bpf = NULL;
-	if (!bpf)
-		printf("# no BPF here: %s\n", why);
 	return 0;
 }
 
-static int teardown_all(void **state)
+static void close_all(void)
 {
 	int fd = by_bpf.proc_fd;
 
 	snapshot_bpf_free(bpf);
-	fd_closep(&link_fd);
 	snapshot_close(&by_bpf);
 	snapshot_close(&before);
 	snapshot_close(&after);
 	close(fd);
-	return 0;
-}
-
-static void need_bpf(void)
-{
-	if (!bpf)
-		skip();
 }
 
 static void read_bpf(void)
@@ -230,7 +219,6 @@ static void both_tell_the_same_of_processes_that_rest(void **state)
 {
 	pid_t pids[5];
 
-	need_bpf();
 	pids[0] = child_fork(hold_memory);
 	pids[1] = child_fork(share_memory);
 	pids[2] = child_fork(become_a_zombie_leader);
@@ -283,7 +271,6 @@ static void both_tell_the_same_while_processes_come_and_go(void **state)
 	uint32_t births;
 	int first;
 
-	need_bpf();
 	child_fork(hold_memory);
 	child_fork(share_memory);
 	for (int i = 0; i < CHURNERS; i++)
@@ -308,7 +295,6 @@ static void keys_are_equal_exactly_where_kcmp_finds_one_mm(void **state)
 	pid_t pids[8];
 	uint32_t same = 0;
 
-	need_bpf();
 	pids[0] = child_fork(share_memory);
 	pids[1] = sharer_of_child();
 	for (int i = 2; i < 7; i++)
@@ -333,7 +319,6 @@ static void groups_need_no_comparison(void **state)
 	struct mm_group *g;
 	pid_t pid;
 
-	need_bpf();
 	pid = child_fork(share_memory);
 	for (int i = 0; i < 5; i++)
 		child_fork(child_ready);
@@ -352,7 +337,6 @@ static void a_vfork_child_is_known_for_one(void **state)
 {
 	const struct task *parent, *child;
 
-	need_bpf();
 	board->tid = 0;
 	pid_t pid = child_fork(run_vfork);
 	wait_until((const volatile int *)&board->tid);
@@ -370,7 +354,6 @@ static void a_pass_that_was_prepared_is_not_older_for_it(void **state)
 {
 	char name[TASK_COMM_LEN];
 
-	need_bpf();
 	snapshot_bpf_prepare(bpf);
 	pid_t pid = child_fork(hold_memory);
 	read_bpf();
@@ -392,7 +375,6 @@ static void a_pass_allocates_nothing(void **state)
 {
 	unsigned count;
 
-	need_bpf();
 	read_bpf();
 	count = malloc_count;
 	for (int i = 0; i < 10; i++) {
@@ -445,7 +427,6 @@ static void start_as_the_daemon(int index)
 
 static void it_goes_on_without_the_capabilities_that_loading_took(void **state)
 {
-	need_bpf();
 	assert_true(threads_with_capabilities() > 0);
 	child_fork(start_as_the_daemon);
 }
@@ -454,11 +435,13 @@ static void a_table_that_is_too_small_keeps_the_heaviest(void **state)
 {
 	struct snapshot small;
 
-	need_bpf();
 	pid_t pid = child_fork(hold_memory);
-	assert_int_equal(snapshot_open(&small, by_bpf.proc_fd, 8), 0);
+	read_bpf();
+	/* Kernel threads go first, and others here may be as large. */
+	uint32_t room = by_bpf.count / 2;
+	assert_int_equal(snapshot_open(&small, by_bpf.proc_fd, room), 0);
 	assert_int_equal(snapshot_bpf_read(bpf, &small), 0);
-	assert_int_equal(small.count, 8);
+	assert_int_equal(small.count, room);
 	assert_true(small.dropped > 0);
 	assert_non_null(snapshot_find(&small, pid));
 	assert_non_null(snapshot_find(&small, 1));
@@ -481,10 +464,11 @@ static void a_kernel_thread_that_uses_an_mm_is_seen(void **state)
 	struct sharedmm *sm;
 	struct mm_group *g;
 
-	need_bpf();
 	pid_t pid = child_fork(open_vhost);
-	if (board->tid < 0)
-		skip();
+	if (board->tid < 0) {
+		printf("# not tested: there is no vhost-net here\n");
+		return;
+	}
 	usleep(100000);
 	read_bpf();
 	for (uint32_t i = 0; i < by_bpf.count; i++)
@@ -492,8 +476,9 @@ static void a_kernel_thread_that_uses_an_mm_is_seen(void **state)
 			by_bpf.tasks[i].mm_key == row_of(pid)->mm_key)
 			borrower = &by_bpf.tasks[i];
 	if (!borrower) {
-		printf("# vhost has no kernel thread here (6.4 made it one of the process)\n");
-		skip();
+		printf("# not tested: vhost has no kernel thread here (6.4 made it one of the "
+		       "process)\n");
+		return;
 	}
 	printf("# %d (%s) uses the mm of %d\n", (int)borrower->id.pid, borrower->comm, (int)pid);
 	assert_true(borrower->flags & TASK_KTHREAD);
@@ -525,7 +510,17 @@ int main(int argc, char **argv)
 		TEST(a_kernel_thread_that_uses_an_mm_is_seen),
 	};
 
+	int failed = 0;
+
 	if (argc > 1 && strcmp(argv[1], "--exit") == 0)
 		return 0;
-	return cmocka_run_group_tests(tests, setup_all, teardown_all);
+	if (open_all() < 0)
+		return 1;
+	/* cmocka has no word for it that TAP's readers take for a success. */
+	if (!bpf)
+		printf("1..0 # SKIP %s\n", why);
+	else
+		failed = cmocka_run_group_tests(tests, NULL, NULL);
+	close_all();
+	return failed;
 }
