@@ -5,7 +5,7 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
 BUILD_DEPS := gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libproc2-dev libcgroup-dev \
-              libinih-dev libjansson-dev libcmocka-dev
+              libinih-dev libjansson-dev libbpf-dev bpftool clang libcmocka-dev
 TEST_DEPS  := python3 qemu-system-x86 mmdebstrap busybox-static cpio zstd e2fsprogs apt \
               mandoc clang-format shellcheck systemd dpkg-dev dbus zsh rpm git xz-utils tmux
 LINT_DEPS  := clang clang-tidy cppcheck

@@ -51,6 +51,12 @@ static void event_of_candidate(struct actor *a, const struct candidate *c,
 		ret->pin_pid = p->id.pid;
 		memcpy(ret->pin_comm, p->comm, sizeof(ret->pin_comm));
 	}
+	if (c->group.kthreads > 0) {
+		const struct task *k = &a->snapshot.tasks[c->group.kthread];
+
+		ret->kthread_pid = k->id.pid;
+		memcpy(ret->kthread_comm, k->comm, sizeof(ret->kthread_comm));
+	}
 	if (c->rule)
 		memcpy(ret->rule, c->rule->name, sizeof(ret->rule));
 	act_set_place(ret, place);

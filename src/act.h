@@ -49,7 +49,8 @@ void actor_free(struct actor *a);
 /* Puts a reloaded configuration in force; the old one is not touched any more after this. */
 void actor_set_config(struct actor *a, const struct config *c);
 
-/* "kcmp", or "smaps" where that is missing: the evidence of shared mms to be had here. */
+/* "bpf", or "kcmp", or "smaps" where both are missing: the evidence of shared mms to be had here.
+ */
 const char *actor_evidence(const struct actor *a);
 /* "v2", "v1", "hybrid", "none". */
 const char *actor_cgroups(const struct actor *a);

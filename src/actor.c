@@ -42,7 +42,7 @@ static int allocate_tables(struct actor *a)
 	/* Its pids would be other processes to pidfd_open(2) than to /proc. */
 	if (snapshot_last_pid(&a->snapshot) == -EXDEV)
 		return -EXDEV;
-	r = snapshot_refresh(&a->snapshot);
+	r = reader_open(&a->reader, a->config->reader, &a->snapshot);
 	if (r < 0)
 		return r;
 	while (capacity < 2 * (a->snapshot.count + a->snapshot.dropped))
@@ -136,6 +136,7 @@ void actor_free(struct actor *a)
 	facts_close(&a->facts);
 	cgroup_mounts_free(a->mounts);
 	sharedmm_free(a->sharedmm);
+	reader_close(&a->reader);
 	snapshot_close(&a->snapshot);
 	if (a->hidden)
 		close_handles(a->hidden);
@@ -162,7 +163,7 @@ void actor_set_config(struct actor *a, const struct config *c)
 
 const char *actor_evidence(const struct actor *a)
 {
-	return a->facts.kcmp ? "kcmp" : "smaps";
+	return a->reader.bpf ? "bpf" : a->facts.kcmp ? "kcmp" : "smaps";
 }
 
 const char *actor_cgroups(const struct actor *a)
@@ -187,6 +188,7 @@ void actor_calm(struct actor *a)
 	uint32_t capacity = a->snapshot.capacity;
 	struct sharedmm *sm;
 
+	reader_prepare(&a->reader);
 	if (a->snapshot.count + a->snapshot.dropped <= capacity / 2)
 		return;
 	while (capacity < 2 * (a->snapshot.count + a->snapshot.dropped))
@@ -261,7 +263,7 @@ static void set_scope(struct actor *a, const struct domain_place *place, struct 
 
 int actor_look_around(struct actor *a, struct victim_need need, const struct domain_place *place)
 {
-	int r = snapshot_refresh(&a->snapshot);
+	int r = reader_refresh(&a->reader, &a->snapshot);
 
 	if (r < 0)
 		return r;
@@ -293,6 +295,7 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 	taken = sub_or_zero_u64(survive_heap_bytes(), before);
 	survive_reserve_heap(
 		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + taken);
+	reader_prepare(&a->reader);
 	return r;
 }
 

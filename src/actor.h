@@ -10,6 +10,7 @@
 #include "escalate.h"
 #include "facts.h"
 #include "kill.h"
+#include "reader.h"
 #include "report.h"
 #include "sharedmm.h"
 #include "snapshot.h"
@@ -30,6 +31,7 @@ struct actor {
 	bool dry_run;
 	int proc_fd;
 	struct snapshot snapshot;
+	struct reader reader;
 	struct sharedmm *sharedmm;
 	struct victim_scratch *scratch;
 	uint8_t *scope; /* by index of the task: it is in the domain */

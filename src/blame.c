@@ -19,6 +19,30 @@ static bool is_cpu_worker(const struct task *t)
 	return memchr(t->comm, '/', sizeof(t->comm)) != NULL;
 }
 
+static void note_kthread(struct slot *s, const struct task *holder)
+{
+	s->kthread = holder->id;
+	memcpy(s->kthread_comm, holder->comm, sizeof(s->kthread_comm));
+}
+
+/* Whether the pass has seen the mm, and so who borrows it. */
+static bool note_seen_kthread(struct killer *k, struct slot *s)
+{
+	const struct task *own = snapshot_find(k->s, k->members[s->first].id.pid);
+
+	if (!own || own->mm_key == 0)
+		return false;
+	for (uint32_t i = 0; i < k->s->count; i++) {
+		const struct task *row = &k->s->tasks[i];
+
+		if (row->flags & TASK_BORROWED_MM && row->mm_key == own->mm_key) {
+			note_kthread(s, row);
+			break;
+		}
+	}
+	return true;
+}
+
 void blame_note_kthread(struct killer *k, struct slot *s)
 {
 	const struct kill_ops *ops = slot_ops(k, s);
@@ -28,7 +52,7 @@ void blame_note_kthread(struct killer *k, struct slot *s)
 	struct task t;
 	uint32_t compared = 0;
 
-	if (!ops->cmp || s->expected_bytes < KTHREAD_CHECK_BYTES)
+	if (note_seen_kthread(k, s) || !ops->cmp || s->expected_bytes < KTHREAD_CHECK_BYTES)
 		return;
 	for (uint32_t i = 0; i < k->s->count && compared < KTHREADS_MAX && !holder; i++) {
 		const struct task *row = &k->s->tasks[i];
@@ -41,8 +65,7 @@ void blame_note_kthread(struct killer *k, struct slot *s)
 	/* A kernel thread without an mm equals a member that has just let go of its own. */
 	if (!holder || member_see(k, s, m, &t) != SIGHT_MM)
 		return;
-	s->kthread = holder->id;
-	memcpy(s->kthread_comm, holder->comm, sizeof(s->kthread_comm));
+	note_kthread(s, holder);
 }
 
 static void blame(struct kill_blame *b, enum kill_blame_kind kind, pid_t pid, const char *comm)

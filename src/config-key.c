@@ -13,6 +13,7 @@ static bool set_amount(struct config_loader *, const struct config_key *, const 
 static bool set_pressure(struct config_loader *, const struct config_key *, const char *, void *);
 static bool set_duration(struct config_loader *, const struct config_key *, const char *, void *);
 static bool set_fill_rate(struct config_loader *, const struct config_key *, const char *, void *);
+static bool set_word(struct config_loader *, const struct config_key *, const char *, void *);
 static bool set_points(struct config_loader *, const struct config_key *, const char *, void *);
 static bool set_ladder(struct config_loader *, const struct config_key *, const char *, void *);
 static bool set_final(struct config_loader *, const struct config_key *, const char *, void *);
@@ -59,6 +60,8 @@ static const struct config_key keys[] = {
 		"none, reboot, panic, or exec and the absolute path of a program" },
 	{ SECTION_VICTIMS, "prefer_points", set_points, FIELD(prefer_points), 0, 1000,
 		"a whole number from 0 to 1000" },
+	{ SECTION_VICTIMS, "reader", set_word, FIELD(reader), 0, 0, "auto, bpf or proc" },
+	{ SECTION_VICTIMS, "kernel_users", set_word, FIELD(kernel_users), 0, 0, "kill or spare" },
 	{ SECTION_DESK, "post_kill", config_desk_set_hook, FIELD(desk.post_kill), 0, 0,
 		"the absolute path of a program, or none" },
 	{ SECTION_DESK, "hook_timeout", set_duration, FIELD(desk.hook_timeout_usec), MSEC(100),
@@ -241,6 +244,27 @@ static bool set_points(
 		return false;
 	*(uint32_t *)field = (uint32_t)value;
 	return true;
+}
+
+/* One of the words that k->wanted names, in the order of the enum, which the field is. */
+static bool set_word(
+	struct config_loader *l, const struct config_key *k, const char *text, void *field)
+{
+	char words[64];
+	char *save = NULL;
+	int value = 0;
+
+	copy_cut(words, sizeof(words), k->wanted);
+	for (char *w = strtok_r(words, ", ", &save); w; w = strtok_r(NULL, ", ", &save)) {
+		if (strcmp(w, "or") == 0)
+			continue;
+		if (strcmp(w, text) == 0) {
+			memcpy(field, &value, sizeof(value));
+			return true;
+		}
+		value++;
+	}
+	return refuse_parsed(l, k, text, -EINVAL);
 }
 
 /* The step of that name, or -EINVAL after a complaint. */

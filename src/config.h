@@ -86,6 +86,10 @@ struct config_domain {
 enum ladder_step { LADDER_AVOIDED, LADDER_CGROUP, LADDER_KERNEL, LADDER_FINAL };
 enum final_action { FINAL_NONE, FINAL_REBOOT, FINAL_PANIC, FINAL_EXEC };
 
+/* How the tasks are read. */
+enum config_reader { READER_AUTO, READER_BPF, READER_PROC };
+/* What becomes of a process whose mm a kernel thread uses as well. */
+enum kernel_users { KERNEL_USERS_KILL, KERNEL_USERS_SPARE };
 /* [desk]: what oomfwd-desk is to do. The daemon checks it, and has no other use for it. */
 struct config_desk {
 	char post_kill[CONFIG_DESK_PATH_MAX]; /* the hook; "": none */
@@ -114,6 +118,8 @@ struct config {
 	enum final_action final;
 	char final_path[PATH_MAX];
 
+	enum config_reader reader; /* heeded at the start only */
+	enum kernel_users kernel_users;
 	uint32_t prefer_points; /* permille of total memory, as oom_score_adj counts */
 	struct rule rules[CONFIG_RULES_MAX];
 	uint32_t rule_count;

@@ -110,8 +110,17 @@ static void say_began(struct text *t, const struct report_event *e)
 /* By what it is known who shares the mm; nothing where there is nothing to be known. */
 static void add_evidence(struct text *t, const struct report_event *e)
 {
+	if (e->kthread_pid > 0) {
+		text_add(t, ", its memory used by kernel thread ");
+		text_process(t, e->kthread_pid, e->kthread_comm);
+		text_add(t, " too");
+	}
 	switch (e->evidence) {
 	case MM_EVIDENCE_SOLE:
+		return;
+	case MM_EVIDENCE_BPF:
+		if (e->members > 1)
+			text_add(t, ", sharers known by BPF");
 		return;
 	case MM_EVIDENCE_KCMP:
 		if (e->members > 1)
@@ -245,6 +254,9 @@ static void say_pin(struct text *t, const struct report_event *e)
 		return;
 	case MM_PIN_ADJ:
 		text_add(t, ", which has oom_score_adj -1000");
+		return;
+	case MM_PIN_KTHREAD:
+		text_add(t, ", a kernel thread, and kernel_users = spare");
 		return;
 	case MM_PIN_PROTECTED:
 		text_add(t, ", which is protected");

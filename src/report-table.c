@@ -31,6 +31,8 @@ static const char *evidence_name(const struct mm_group *g)
 	switch (g->evidence) {
 	case MM_EVIDENCE_SOLE:
 		return "";
+	case MM_EVIDENCE_BPF:
+		return " (bpf)";
 	case MM_EVIDENCE_KCMP:
 		return " (kcmp)";
 	case MM_EVIDENCE_SMAPS:
@@ -57,6 +59,12 @@ static void fill_reason(struct row *r, const struct snapshot *s, const struct ca
 
 		text_add(&t, " by ");
 		text_process(&t, p->id.pid, p->comm);
+	}
+	if (c->group.kthreads > 0 && c->group.pin == MM_PIN_NONE) {
+		const struct task *k = &s->tasks[c->group.kthread];
+
+		text_add(&t, ", used by kernel thread ");
+		text_process(&t, k->id.pid, k->comm);
 	}
 	if (c->rule) {
 		text_add(&t, ", rule \"");

@@ -74,6 +74,8 @@ struct report_event {
 	enum mm_pin pin;
 	pid_t pin_pid;
 	char pin_comm[TASK_COMM_LEN];
+	pid_t kthread_pid; /* of a kernel thread that uses the mm; 0: none known */
+	char kthread_comm[TASK_COMM_LEN];
 	uint64_t expected_bytes, shmem_bytes; /* what should come back; the shared memory in it */
 	uint64_t freed_bytes, latency_usec;
 	uint64_t detect_usec;  /* detection to last signal */

@@ -32,9 +32,12 @@ struct sharedmm {
 	pid_t self;
 	uint32_t class_count, group_count, mark;
 	uint64_t comparisons;
+	bool keyed;                    /* every task that could be compared has an mm_key */
 	unsigned __int128 shmem_bytes; /* of all tasks, sharers counted each */
 	struct entry *entries, *spare; /* for sorting; nothing lives there between calls */
 	uint32_t *members;
+	uint32_t *borrowers, borrower_count; /* kernel threads that use somebody's mm */
+	uint32_t *speaker; /* by task: whose marks count, one for each mm where that is known */
 	uint32_t *class_of, *group_of; /* by task; NONE */
 	bool *gone;                    /* by task: cmp said so */
 	struct class *classes;
@@ -51,6 +54,9 @@ static inline const struct task *task_at(const struct sharedmm *sm, uint32_t i)
 /* Sorts entries[0 .. n) by merging, so that it ends whatever before() answers: stable, at most
  * n log2(n) comparisons. */
 void sharedmm_sort(struct sharedmm *sm, uint32_t n, before_fn *before, void *ctx);
+
+/* By key, in one of pids; ctx is the sharedmm. */
+bool sharedmm_key_before(void *ctx, const struct entry *a, const struct entry *b);
 
 /* One call of sharedmm_group_of. */
 struct settling {

@@ -21,8 +21,13 @@ enum relation { SAME, BEFORE, AFTER, DIFFERENT, FIRST_GONE, SECOND_GONE, CANNOT_
 
 static int compare(const struct settling *st, uint32_t a, uint32_t b)
 {
+	const struct task *x = task_at(st->sm, a), *y = task_at(st->sm, b);
+
+	/* Free of charge, but in no order with what cmp would say. */
+	if (x->mm_key != 0 && y->mm_key != 0)
+		return x->mm_key == y->mm_key ? 0 : 3;
 	st->sm->comparisons++;
-	return st->cmp(st->ctx, task_at(st->sm, a), task_at(st->sm, b));
+	return st->cmp(st->ctx, x, y);
 }
 
 static bool can_compare(const struct settling *st)
@@ -33,7 +38,10 @@ static bool can_compare(const struct settling *st)
 
 static bool find_gone(const struct settling *st, uint32_t task)
 {
-	if (compare(st, task, task) == -ESRCH)
+	const struct task *t = task_at(st->sm, task);
+
+	st->sm->comparisons++;
+	if (st->cmp(st->ctx, t, t) == -ESRCH)
 		st->sm->gone[task] = true;
 	return st->sm->gone[task];
 }
@@ -77,6 +85,9 @@ static bool is_vfork_child(
 {
 	uint32_t low = g->first, high = g->first + g->count;
 
+	/* Seen, not guessed from a parent in state D. */
+	if (t->mm_key != 0)
+		return t->flags & TASK_VFORK_CHILD;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 		const struct task *m = task_at(sm, sm->members[middle]);
@@ -99,6 +110,22 @@ static void add_counters(struct mm_counters *sum, const struct mm_counters *m)
 	sum->swap_bytes = max_u64(sum->swap_bytes, m->swap_bytes);
 	sum->pgtables_bytes = max_u64(sum->pgtables_bytes, m->pgtables_bytes);
 	sum->vsize_bytes = max_u64(sum->vsize_bytes, m->vsize_bytes);
+}
+
+static bool is_dying(const struct task *t)
+{
+	/* Who dumps core is on its way out, too, but the dump may take for ever. */
+	return t->flags & TASK_KILL_PENDING ||
+		(t->flags & TASK_EXITING && !(t->flags & TASK_CORE_DUMPING));
+}
+
+static void find_borrowers(const struct sharedmm *sm, struct mm_group *g)
+{
+	uint64_t key = task_at(sm, sm->members[g->first])->mm_key;
+
+	for (uint32_t i = 0; key != 0 && i < sm->borrower_count; i++)
+		if (task_at(sm, sm->borrowers[i])->mm_key == key && g->kthreads++ == 0)
+			g->kthread = sm->borrowers[i];
 }
 
 /* Makes a group of the next n members behind those settled. */
@@ -124,7 +151,7 @@ static void settle_group(struct settling *st, uint32_t n, enum mm_evidence evide
 			pin(g, MM_PIN_SELF, task);
 		if (t->oom_score_adj == -1000)
 			pin(g, MM_PIN_ADJ, task);
-		if (t->flags & TASK_KILL_PENDING || sm->gone[task])
+		if (is_dying(t) || sm->gone[task])
 			pending++;
 		if (t->flags & TASK_MARKS_HIDDEN || sm->gone[task])
 			g->evidence = MM_EVIDENCE_UNKNOWN;
@@ -136,6 +163,7 @@ static void settle_group(struct settling *st, uint32_t n, enum mm_evidence evide
 			g->oom_score_adj = t->oom_score_adj;
 		adj_known = true;
 	}
+	find_borrowers(sm, g);
 	g->kill_pending = pending == n;
 	g->dying_partly = pending > 0 && pending < n;
 	st->k->settled += n;
@@ -391,8 +419,33 @@ static bool asked_often(const struct class *k)
 		k->asked > 31 - (uint32_t)__builtin_clz(rest) + k->sorts;
 }
 
+/* Settles the whole class, for there is nothing to ask anybody. */
+static void settle_by_key(struct settling *st)
+{
+	struct sharedmm *sm = st->sm;
+	uint32_t n = load_rest(st, 0), runs = 0;
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sm->entries[i].key = task_at(sm, sm->entries[i].task)->mm_key;
+	sharedmm_sort(sm, n, sharedmm_key_before, sm);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t key = sm->entries[i].key;
+
+		runs += i == 0 || key != last;
+		last = key;
+		sm->entries[i].key = runs;
+	}
+	st->evidence = MM_EVIDENCE_BPF;
+	settle_entries(st, n, runs);
+}
+
 void sharedmm_settle(struct settling *st, uint32_t asked)
 {
+	if (task_at(st->sm, asked)->mm_key != 0 && st->sm->keyed) {
+		settle_by_key(st);
+		return;
+	}
 	if (st->k->count > 1 && !can_compare(st)) {
 		st->k->unknown = true;
 		settle_entries(st, load_rest(st, 0), 0);

@@ -13,6 +13,8 @@ void sharedmm_free(struct sharedmm *sm)
 	free(sm->entries);
 	free(sm->spare);
 	free(sm->members);
+	free(sm->borrowers);
+	free(sm->speaker);
 	free(sm->class_of);
 	free(sm->group_of);
 	free(sm->gone);
@@ -32,13 +34,15 @@ int sharedmm_new(uint32_t capacity, struct sharedmm **ret)
 	sm->entries = calloc(n, sizeof(*sm->entries));
 	sm->spare = calloc(n, sizeof(*sm->spare));
 	sm->members = calloc(n, sizeof(*sm->members));
+	sm->borrowers = calloc(n, sizeof(*sm->borrowers));
+	sm->speaker = calloc(n, sizeof(*sm->speaker));
 	sm->class_of = calloc(n, sizeof(*sm->class_of));
 	sm->group_of = calloc(n, sizeof(*sm->group_of));
 	sm->gone = calloc(n, sizeof(*sm->gone));
 	sm->classes = calloc(n, sizeof(*sm->classes));
 	sm->groups = calloc(n, sizeof(*sm->groups));
-	if (!sm->entries || !sm->spare || !sm->members || !sm->class_of || !sm->group_of ||
-		!sm->gone || !sm->classes || !sm->groups) {
+	if (!sm->entries || !sm->spare || !sm->members || !sm->borrowers || !sm->speaker ||
+		!sm->class_of || !sm->group_of || !sm->gone || !sm->classes || !sm->groups) {
 		sharedmm_free(sm);
 		return -ENOMEM;
 	}
@@ -70,9 +74,10 @@ void sharedmm_sort(struct sharedmm *sm, uint32_t n, before_fn *before, void *ctx
 	}
 }
 
-static const struct mm_marks *marks_of(const struct task *t)
+static const struct mm_marks *marks_of(const struct sharedmm *sm, uint32_t task)
 {
 	static const struct mm_marks hidden;
+	const struct task *t = task_at(sm, sm->speaker[task]);
 
 	return t->flags & TASK_MARKS_HIDDEN ? &hidden : &t->marks;
 }
@@ -93,8 +98,7 @@ static int compare_marks(const struct sharedmm *sm, const struct entry *a, const
 {
 	if (a->key != b->key)
 		return a->key < b->key ? -1 : 1;
-	return memcmp(marks_of(task_at(sm, a->task)), marks_of(task_at(sm, b->task)),
-		sizeof(struct mm_marks));
+	return memcmp(marks_of(sm, a->task), marks_of(sm, b->task), sizeof(struct mm_marks));
 }
 
 static bool marks_before(void *ctx, const struct entry *a, const struct entry *b)
@@ -107,6 +111,54 @@ static bool marks_before(void *ctx, const struct entry *a, const struct entry *b
 	return task_at(sm, a->task)->id.pid < task_at(sm, b->task)->id.pid;
 }
 
+/* Whether keys alone tell who shares with whom. A task that hides its marks and has no key cannot
+ * be compared in the other way either. */
+static bool all_keyed(const struct snapshot *s)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct task *t = &s->tasks[i];
+
+		if (t->flags & (TASK_KTHREAD | TASK_NO_MM))
+			continue;
+		if (t->mm_key == 0 && !(t->flags & TASK_MARKS_HIDDEN))
+			return false;
+		any |= t->mm_key != 0;
+	}
+	return any;
+}
+
+bool sharedmm_key_before(void *ctx, const struct entry *a, const struct entry *b)
+{
+	const struct sharedmm *sm = ctx;
+
+	if (a->key != b->key)
+		return a->key < b->key;
+	return task_at(sm, a->task)->id.pid < task_at(sm, b->task)->id.pid;
+}
+
+/* The marks of an mm may have been changed between the reads of two sharers: the first of them
+ * speaks for all. */
+static void choose_speakers(struct sharedmm *sm)
+{
+	uint32_t n = 0, first = 0;
+
+	for (uint32_t i = 0; i < sm->s->count; i++) {
+		sm->speaker[i] = i;
+		if (sm->keyed && task_at(sm, i)->mm_key != 0 &&
+			!(task_at(sm, i)->flags & TASK_KTHREAD))
+			sm->entries[n++] =
+				(struct entry){ .key = task_at(sm, i)->mm_key, .task = i };
+	}
+	sharedmm_sort(sm, n, sharedmm_key_before, sm);
+	for (uint32_t i = 0; i < n; i++) {
+		if (sm->entries[i].key != sm->entries[first].key)
+			first = i;
+		sm->speaker[sm->entries[i].task] = sm->entries[first].task;
+	}
+}
+
 int sharedmm_classify(struct sharedmm *sm, const struct snapshot *s, pid_t self)
 {
 	uint32_t n = 0;
@@ -115,7 +167,9 @@ int sharedmm_classify(struct sharedmm *sm, const struct snapshot *s, pid_t self)
 		return -E2BIG;
 	sm->s = s;
 	sm->self = self;
-	sm->class_count = sm->group_count = sm->mark = 0;
+	sm->class_count = sm->group_count = sm->mark = sm->borrower_count = 0;
+	sm->keyed = all_keyed(s);
+	choose_speakers(sm);
 	sm->comparisons = 0;
 	sm->shmem_bytes = 0;
 	for (uint32_t i = 0; i < s->count; i++) {
@@ -123,10 +177,12 @@ int sharedmm_classify(struct sharedmm *sm, const struct snapshot *s, pid_t self)
 
 		sm->class_of[i] = sm->group_of[i] = NONE;
 		sm->gone[i] = false;
+		if (t->flags & TASK_BORROWED_MM && t->mm_key != 0)
+			sm->borrowers[sm->borrower_count++] = i;
 		if (t->flags & (TASK_KTHREAD | TASK_NO_MM))
 			continue;
 		sm->shmem_bytes += t->mem.shmem_bytes;
-		sm->entries[n++] = (struct entry){ .key = hash_marks(marks_of(t)), .task = i };
+		sm->entries[n++] = (struct entry){ .key = hash_marks(marks_of(sm, i)), .task = i };
 	}
 	sharedmm_sort(sm, n, marks_before, sm);
 	for (uint32_t i = 0; i < n; i++) {

@@ -3,6 +3,8 @@
  * Which tasks share an mm, by what evidence, and which kind of task pins it. Pure: a snapshot and
  * a comparison function in, groups of indices out.
  *
+ * Where the reader has seen the mms themselves (mm_key in every row) nothing is compared: a group
+ * is the tasks of one key, all in one class whatever marks they showed.
  * Classes of equal marks are found for all tasks at once (a sort); a class is settled into groups
  * only when one of its tasks is asked about, so 5,000 prefork workers that are no candidates cost
  * no comparison.
@@ -22,6 +24,7 @@ enum mm_evidence {
 	MM_EVIDENCE_KCMP,    /* compared exactly with every task of the same marks */
 	MM_EVIDENCE_SMAPS,   /* compared by probe_same_mm(): weaker */
 	MM_EVIDENCE_UNKNOWN, /* could not be compared with all: sharing is possible */
+	MM_EVIDENCE_BPF,     /* the mms themselves were seen: exact, kernel threads included */
 };
 
 enum mm_pin {
@@ -30,6 +33,7 @@ enum mm_pin {
 	MM_PIN_SELF,      /* oomfwd */
 	MM_PIN_ADJ,       /* a member has oom_score_adj -1000 */
 	MM_PIN_PROTECTED, /* a member is protected by a rule (set by victim.c) */
+	MM_PIN_KTHREAD,   /* a kernel thread uses it, and policy spares such (set by victim.c) */
 };
 
 /* One mm. Members are indices into snapshot->tasks, kept in sharedmm.members. */
@@ -44,6 +48,10 @@ struct mm_group {
 	/* The highest of the members (the kernel keeps them equal). A vfork child may set its own
 	 * for the program it will become: it does not count. */
 	int16_t oom_score_adj;
+	/* Kernel threads that use the mm, and the first of them as an index; known by BPF alone. No
+	 * pin by itself: most let go when the last fd of their device is closed, which a kill sees
+	 * to. */
+	uint32_t kthreads, kthread;
 	struct mm_counters mem; /* once for the group: of each counter the largest reading */
 	uint32_t mark;          /* the caller's, see sharedmm_new_mark() */
 };

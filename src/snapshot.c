@@ -6,13 +6,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
-/* The buffer: text of one file, entries of /proc, entries of one task/. */
-#define TEXT_SIZE    (16 * KIB)
-#define DIRENTS_SIZE (32 * KIB)
-#define TIDS_SIZE    (16 * KIB)
+#define TEXT_SIZE    SNAPSHOT_TEXT_SIZE
+#define DIRENTS_SIZE SNAPSHOT_DIRENTS_SIZE
+#define TIDS_SIZE    SNAPSHOT_TIDS_SIZE
 
 /* A pid is given out some time before its task can be seen (kernel/fork.c:copy_process), so a fork
  * that was under way when the pass began may have one a little older than last_pid. */
@@ -128,6 +126,9 @@ static int read_task(const struct snapshot *s, pid_t pid, struct task *t)
 	if (t->flags & TASK_KTHREAD)
 		return 0;
 	r = read_status(s, pid, 0, t); /* its Tgid replaces id.pid */
+	/* A task that was reaped while its status was written has no ids any more. */
+	if (r == -EINVAL && t->id.pid == 0)
+		return -ESRCH;
 	if (r < 0)
 		return r;
 	if (t->id.pid != pid)
@@ -160,94 +161,17 @@ static void count_failure(struct snapshot *s, int error)
 		s->unread++;
 }
 
-/* --- the table --- */
-
-/* Whether a belongs nearer to the root of the heap than b. */
-typedef bool above_fn(const struct task *a, const struct task *b);
-
-static bool pid_above(const struct task *a, const struct task *b)
-{
-	return a->id.pid > b->id.pid;
-}
-
-/* What is lost if the task is left out of the table. */
-static uint64_t weight(const struct task *t)
-{
-	if (t->id.pid == 1)
-		return UINT64_MAX;
-	if (t->flags & TASK_KTHREAD)
-		return 0;
-	if (t->flags & TASK_NO_MM)
-		return 1;
-	uint64_t v = add_sat_u64(t->mem.anon_bytes, t->mem.file_bytes);
-	v = add_sat_u64(v, add_sat_u64(t->mem.shmem_bytes, t->mem.swap_bytes));
-	v = add_sat_u64(v, t->mem.pgtables_bytes);
-	return min_u64(add_sat_u64(v, 2), UINT64_MAX - 1);
-}
-
-static bool light_above(const struct task *a, const struct task *b)
-{
-	uint64_t x = weight(a), y = weight(b);
-
-	return x != y ? x < y : a->id.pid > b->id.pid;
-}
-
-static void sift_down(struct task *heap, uint32_t count, uint32_t at, above_fn *above)
-{
-	for (;;) {
-		uint32_t top = at, child = 2 * at + 1;
-		for (uint32_t i = child; i < count && i < child + 2; i++)
-			if (above(&heap[i], &heap[top]))
-				top = i;
-		if (top == at)
-			return;
-		struct task moved = heap[at];
-		heap[at] = heap[top];
-		heap[top] = moved;
-		at = top;
-	}
-}
-
-static void heapify(struct task *tasks, uint32_t count, above_fn *above)
-{
-	for (uint32_t i = count / 2; i-- > 0;)
-		sift_down(tasks, count, i, above);
-}
-
-/* In place: qsort(3) allocates. */
-static void sort_by_pid(struct task *tasks, uint32_t count)
-{
-	heapify(tasks, count, pid_above);
-	for (uint32_t n = count; n-- > 1;) {
-		struct task last = tasks[0];
-		tasks[0] = tasks[n];
-		tasks[n] = last;
-		sift_down(tasks, n, 0, pid_above);
-	}
-}
-
-/* The table is full: it becomes a heap with the lightest on top, which t replaces or not. */
-static void keep_heaviest(struct snapshot *s, const struct task *t)
-{
-	if (s->dropped++ == 0)
-		heapify(s->tasks, s->count, light_above);
-	if (!light_above(&s->tasks[0], t))
-		return;
-	s->tasks[0] = *t;
-	sift_down(s->tasks, s->count, 0, light_above);
-}
+/* --- all tasks --- */
 
 static void add_task(struct snapshot *s, pid_t pid)
 {
-	struct task spare = { 0 }, *t = s->count < s->capacity ? &s->tasks[s->count] : &spare;
+	struct task spare = { 0 }, *t = snapshot_table_room(s, &spare);
 	int r = read_task(s, pid, t);
 
 	if (r < 0)
 		count_failure(s, r);
-	else if (t == &spare)
-		keep_heaviest(s, t);
 	else
-		s->count++;
+		snapshot_table_take(s, t);
 }
 
 int snapshot_refresh(struct snapshot *s)
@@ -255,11 +179,9 @@ int snapshot_refresh(struct snapshot *s)
 	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
 	pid_t pid, previous = 0;
 	bool sorted = true;
-	int r, last = snapshot_last_pid(s);
+	int r;
 
-	s->count = s->vanished = s->unread = s->dropped = 0;
-	s->generation++;
-	s->last_pid = last > 0 ? last : 0;
+	snapshot_table_begin(s);
 	r = procfs_dir_open(s->proc_fd, ".", s->buffer + TEXT_SIZE, DIRENTS_SIZE, &d);
 	if (r < 0)
 		return r;
@@ -270,23 +192,8 @@ int snapshot_refresh(struct snapshot *s)
 	}
 	if (r < 0)
 		s->count = 0;
-	if (!sorted || s->dropped)
-		sort_by_pid(s->tasks, s->count);
+	snapshot_table_end(s, sorted);
 	return r;
-}
-
-const struct task *snapshot_find(const struct snapshot *s, pid_t pid)
-{
-	uint32_t low = 0, high = s->count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (s->tasks[middle].id.pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < s->count && s->tasks[low].id.pid == pid ? &s->tasks[low] : NULL;
 }
 
 /* --- those born since --- */
@@ -402,57 +309,4 @@ int snapshot_read_cgroup(const struct snapshot *s, pid_t pid, char *ret, size_t 
 	if (n < 0)
 		return (int)n;
 	return n == 0 ? -ESRCH : snapshot_parse_cgroup(s->buffer, ret, size);
-}
-
-/* --- memory --- */
-
-/* All of it present before it is needed. */
-static void *map_memory(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		/* cppcheck-suppress invalidFunctionArg ; anonymous memory has no fd */
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	/* cppcheck-suppress memleak ; it is returned */
-	return p == MAP_FAILED ? NULL : p;
-}
-
-int snapshot_open(struct snapshot *s, int proc_fd, uint32_t capacity)
-{
-	*s = (struct snapshot){ .proc_fd = proc_fd };
-	s->buffer_size = (uint32_t)(TEXT_SIZE + DIRENTS_SIZE + TIDS_SIZE);
-	s->buffer = map_memory(s->buffer_size);
-	int r = s->buffer ? snapshot_reserve(s, capacity) : -ENOMEM;
-	if (r < 0)
-		snapshot_close(s);
-	return r;
-}
-
-int snapshot_reserve(struct snapshot *s, uint32_t capacity)
-{
-	struct task *tasks;
-
-	if (capacity == 0 || capacity > INT_MAX)
-		return -EINVAL;
-	if (capacity <= s->capacity)
-		return 0;
-	tasks = map_memory(capacity * sizeof(*tasks));
-	if (!tasks)
-		return -ENOMEM;
-	if (s->tasks) {
-		memcpy(tasks, s->tasks, s->count * sizeof(*tasks));
-		munmap(s->tasks, s->capacity * sizeof(*tasks));
-	}
-	s->tasks = tasks;
-	s->capacity = capacity;
-	return 0;
-}
-
-void snapshot_close(struct snapshot *s)
-{
-	if (s->tasks)
-		munmap(s->tasks, s->capacity * sizeof(*s->tasks));
-	if (s->buffer)
-		munmap(s->buffer, s->buffer_size);
-	*s = (struct snapshot){ .proc_fd = -EBADF };
 }

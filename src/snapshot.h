@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One pass over all tasks into one flat table that is reused from pass to pass.
+ * One pass over all tasks into one flat table that is reused from pass to pass; here by reading
+ * /proc, in snapshot-bpf.h by a program in the kernel.
  * After snapshot_open() (and snapshot_reserve(), between episodes) nothing here allocates.
  */
 #pragma once
@@ -24,6 +25,11 @@ enum task_flag {
 	TASK_CORE_DUMPING = 1 << 3,  /* "CoreDumping: 1": the mm lives until the dump ends */
 	TASK_KILL_PENDING = 1 << 4,  /* SIGKILL in SigPnd or ShdPnd */
 	TASK_MARKS_HIDDEN = 1 << 5,  /* mm marks read as 0: no ptrace-read permission */
+	/* The BPF reader alone knows of these. */
+	TASK_EXITING = 1 << 6,     /* on its way out, whether a signal is pending or not */
+	TASK_OOM_SKIP = 1 << 7,    /* the kernel's OOM killer has done with the mm (MMF_OOM_SKIP) */
+	TASK_VFORK_CHILD = 1 << 8, /* its parent has the same mm and waits for it */
+	TASK_BORROWED_MM = 1 << 9, /* a kernel thread that uses the mm of mm_key (kthread_use_mm) */
 };
 
 /*
@@ -53,6 +59,9 @@ struct task {
 	char comm[TASK_COMM_LEN]; /* as the kernel gives it: bytes under the process's control */
 	struct mm_counters mem;
 	struct mm_marks marks;
+	/* Equal in tasks of one mm and in no others, within one pass; says nothing of the address.
+	 * 0: not known, for only the BPF reader sees it. */
+	uint64_t mm_key;
 };
 
 struct snapshot {

@@ -154,6 +154,8 @@ const char *victim_pin_text(enum mm_pin pin)
 		return "oom_score_adj -1000";
 	case MM_PIN_PROTECTED:
 		return "shared with a protected process";
+	case MM_PIN_KTHREAD:
+		return "used by a kernel thread";
 	}
 	return "";
 }

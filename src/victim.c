@@ -19,6 +19,11 @@ static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
 
 	if (plain != REASON_CHOSEN)
 		return plain;
+	if (c->group.kthreads > 0 && ch->config->kernel_users == KERNEL_USERS_SPARE) {
+		c->group.pin = MM_PIN_KTHREAD;
+		c->group.pinned_by = c->group.kthread;
+		return REASON_PINNED;
+	}
 	c->rule = victim_rule_of(&ch->world, &c->group, ~0u, &member);
 	if (c->rule && c->rule->action == RULE_PROTECT) {
 		c->group.pin = MM_PIN_PROTECTED;

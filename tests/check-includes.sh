@@ -42,6 +42,7 @@ libproc2/ sensor.c
 libcgroup.h cgroup.c
 ini.h config.c
 jansson.h json.c
+bpf/ bpf/load.c bpf/tasks.bpf.c
 EOF
 expect_empty 'each library is included by one file' "$wrong"
 

@@ -47,6 +47,7 @@ static const char *pin_name(enum mm_pin pin)
 		[MM_PIN_SELF] = "self",
 		[MM_PIN_ADJ] = "oom_score_adj",
 		[MM_PIN_PROTECTED] = "protected",
+		[MM_PIN_KTHREAD] = "kthread",
 	};
 
 	return names[pin];
@@ -264,6 +265,8 @@ void describe_print_pin(FILE *f, const struct json *group)
 		fprintf(f, "; pinned by %s itself", process);
 	else if (strcmp(why, "oom_score_adj") == 0)
 		fprintf(f, "; pinned by the oom_score_adj -1000 of %s", process);
+	else if (strcmp(why, "kthread") == 0)
+		fprintf(f, "; pinned by %s, a kernel thread", process);
 	else
 		fprintf(f, "; pinned by %s, which is protected", process);
 }

@@ -78,7 +78,7 @@ int record_parse_text(
 int record_read(const char *path, struct record **ret, char ret_why[RECORD_WHY_SIZE]);
 
 /* The names of values in the file, in the order of their enums; and of bits, from the lowest. */
-extern const char *const record_evidence_names[MM_EVIDENCE_UNKNOWN + 1];
+extern const char *const record_evidence_names[MM_EVIDENCE_BPF + 1];
 extern const char *const record_preference_names[CGROUP_PREFERENCE_OMIT + 1];
 extern const char *const record_flag_names[6];
 

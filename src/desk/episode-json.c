@@ -46,6 +46,8 @@ static const char *evidence_name(enum mm_evidence evidence)
 		return "smaps";
 	case MM_EVIDENCE_UNKNOWN:
 		return "unknown";
+	case MM_EVIDENCE_BPF:
+		return "bpf";
 	}
 	return NULL;
 }
@@ -63,6 +65,8 @@ static const char *pin_name(enum mm_pin pin)
 		return "oom-score-adj";
 	case MM_PIN_PROTECTED:
 		return "protected";
+	case MM_PIN_KTHREAD:
+		return "kernel-thread";
 	}
 	return NULL;
 }

@@ -235,4 +235,6 @@ static inline void assert_same_scalars(const struct config *x, const struct conf
 	assert_string_equal(x->desk.metrics_socket, y->desk.metrics_socket);
 	assert_string_equal(x->desk.history, y->desk.history);
 	assert_int_equal(x->desk.bus, y->desk.bus);
+	assert_int_equal(x->reader, y->reader);
+	assert_int_equal(x->kernel_users, y->kernel_users);
 }

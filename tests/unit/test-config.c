@@ -192,6 +192,9 @@ static const struct {
 		{ "exec", "exec bin/true", "exec /etc/passwd", "exec /etc", "exec /bin/true x",
 			"exec /no/such/program", "execute /bin/true", "halt" } },
 	{ "victims", "prefer_points", { "0", "1000" }, { "1001", "-1", "3.5", "10%", "x" } },
+	{ "victims", "reader", { "auto", "proc", "bpf" },
+		{ "or", "BPF", "ebpf", "0", "auto bpf" } },
+	{ "victims", "kernel_users", { "kill", "spare" }, { "or", "pin", "1", "kill," } },
 	{ "desk", "post_kill", { "none", "/bin/true" },
 		{ "off", "true", "/etc/passwd", "/etc", "/no/such/program", "/bin/true x", "" } },
 	{ "desk", "hook_timeout", { "100ms", "10m" }, { "99ms", "601s", "off", "10" } },
@@ -274,7 +277,7 @@ static void values_land_where_they_belong(void **state)
 		"[timing]\nvictim_timeout=2s\nvictim_cap=3s\nterm_grace=4s\nstep_timeout=5s\n"
 		"fill_rate=6G\nmax_sleep=7s\n"
 		"[escalate]\nladder=final\tcgroup\nfinal=exec /bin/true\n"
-		"[victims]\nprefer_points=8\n"
+		"[victims]\nprefer_points=8\nreader=proc\nkernel_users=spare\n"
 		"[desk]\npost_kill=/bin/true\nhook_timeout=1s\nmetrics_file=/m\n"
 		"metrics_socket=off\nhistory=/h\nbus=no\n"
 		"[avoid a]\nexe=e\ncomm=c\ncmdline=l\nunit=u\ncgroup=g\nuid=9\n");
@@ -306,6 +309,8 @@ static void values_land_where_they_belong(void **state)
 	assert_string_equal(c->desk.metrics_socket, "");
 	assert_string_equal(c->desk.history, "/h");
 	assert_false(c->desk.bus);
+	assert_int_equal(c->reader, READER_PROC);
+	assert_int_equal(c->kernel_users, KERNEL_USERS_SPARE);
 	assert_int_equal(c->rule_count, 1);
 	assert_int_equal(c->rules[0].action, RULE_AVOID);
 	assert_string_equal(c->rules[0].name, "a");

@@ -335,7 +335,8 @@ def test_the_image_is_built_in_two_stages_on_debian_12_slim():
 def test_the_image_has_a_package_for_each_library():
     packages = {"libsystemd": "libsystemd0", "libproc2": "libproc2-0", "libcgroup": "libcgroup2",
                 "inih": "libinih1"}
-    wanted = set(re.findall(r"dependency\('([^']+)'", MESON)) - {"threads", "cmocka"}
+    # A container reads /proc: it has neither clang to build the loader nor what that needs to run.
+    wanted = set(re.findall(r"dependency\('([^']+)'", MESON)) - {"threads", "cmocka", "libbpf"}
     equal(wanted, set(packages))
     installed = RECIPE.rpartition("FROM ")[2]
     for package in packages.values():

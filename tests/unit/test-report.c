@@ -198,6 +198,29 @@ static void a_pin_is_named(void **state)
 	assert_said(&e,
 		"not killing 4242 (java) and 1 sharer, for its 3.3 GiB would not come back: "
 		"mm pinned by 1 (systemd), which is oomfwd itself");
+	e.pin = MM_PIN_KTHREAD;
+	e.pin_pid = 99;
+	strcpy(e.pin_comm, "vhost-4242");
+	assert_said(&e,
+		"not killing 4242 (java) and 1 sharer, for its 3.3 GiB would not come back: "
+		"mm pinned by 99 (vhost-4242), a kernel thread, and kernel_users = spare");
+}
+
+/* Known before the kill by BPF alone; no pin, for it mostly lets go. */
+static void a_kernel_thread_that_uses_the_memory_is_named_before_the_kill(void **state)
+{
+	struct report_event e = sample(REPORT_SIGNALLED);
+	char text[1024];
+
+	e.evidence = MM_EVIDENCE_BPF;
+	e.kthread_pid = 99;
+	strcpy(e.kthread_comm, "vhost-4242");
+	report_format(&e, text, sizeof(text));
+	assert_non_null(strstr(text, ", its memory used by kernel thread 99 (vhost-4242) too"));
+	assert_non_null(strstr(text, ", sharers known by BPF"));
+	e.kthread_pid = 0;
+	report_format(&e, text, sizeof(text));
+	assert_null(strstr(text, "kernel thread"));
 }
 
 static void a_kill_that_failed(void **state)
@@ -481,6 +504,7 @@ int main(void)
 		cmocka_unit_test(freed_says_what_and_how_fast),
 		cmocka_unit_test(stuck_names_the_culprit),
 		cmocka_unit_test(a_pin_is_named),
+		cmocka_unit_test(a_kernel_thread_that_uses_the_memory_is_named_before_the_kill),
 		cmocka_unit_test(a_kill_that_failed),
 		cmocka_unit_test(nobody_left_says_what_to_do),
 		cmocka_unit_test(the_steps_of_the_ladder),

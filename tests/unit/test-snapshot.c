@@ -357,9 +357,11 @@ static void who_vanishes_in_mid_read_is_skipped_and_counted(void **state)
 	assert_int_equal(unlinkat(w->tree.fd, "6/status", 0), 0);
 	assert_int_equal(unlinkat(w->tree.fd, "7/oom_score_adj", 0), 0);
 	tree_write(&w->tree, "8/stat", ""); /* opened before, read after it went */
+	write_process(&w->tree, 9, 5, 10);
+	tree_write(&w->tree, "9/status", "State:\tX (dead)\nTgid:\t0\nUid:\t0\t0\t0\t0\n");
 	assert_int_equal(snapshot_refresh(&w->s), 0);
 	assert_int_equal(w->s.count, 1);
-	assert_int_equal(w->s.vanished, 4);
+	assert_int_equal(w->s.vanished, 5);
 	assert_int_equal(w->s.unread, 0);
 	assert_int_equal(w->s.tasks[0].id.pid, 1);
 }

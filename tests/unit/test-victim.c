@@ -229,6 +229,27 @@ static void test_files_in_memory_are_no_reason_to_kill_all_that_is_small(void **
 	assert_sound(w);
 }
 
+/* A virtual machine with vhost: a kernel thread uses its mm, which only the BPF reader shows. */
+static void test_an_mm_that_a_kernel_thread_uses_is_spared_only_where_that_is_wanted(void **state)
+{
+	struct world *w = *state;
+	struct task *vm = process(w, "qemu", 8 * GIB), *other = process(w, "hog", 4 * GIB);
+	struct task *vhost = process(w, "vhost-100", 0);
+
+	vm->mm_key = vhost->mm_key = 111;
+	other->mm_key = 222;
+	vhost->flags = TASK_KTHREAD | TASK_BORROWED_MM;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(verdict_on(w, vm)->reason, REASON_CHOSEN);
+	assert_int_equal(verdict_on(w, vm)->group.kthreads, 1);
+	w->config.kernel_users = KERNEL_USERS_SPARE;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(verdict_on(w, vm)->reason, REASON_PINNED);
+	assert_int_equal(verdict_on(w, vm)->group.pin, MM_PIN_KTHREAD);
+	assert_ptr_equal(&w->tasks[verdict_on(w, vm)->group.pinned_by], vhost);
+	assert_int_equal(verdict_on(w, other)->reason, REASON_CHOSEN);
+}
+
 static void test_where_those_who_hold_it_may_not_die_that_is_the_result(void **state)
 {
 	struct world *w = *state;
@@ -413,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_hog_dies_and_nobody_else_is_looked_at),
+		TEST(test_an_mm_that_a_kernel_thread_uses_is_spared_only_where_that_is_wanted),
 		TEST(test_all_that_dies_with_it_counts),
 		TEST(test_small_ones_with_a_high_adj_do_not_die_with_the_hog),
 		TEST(test_kubernetes_classes),

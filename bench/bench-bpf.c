@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What one pass over all tasks costs by the BPF program, by /proc as snapshot.c reads it, and by
+ * the least that a simple daemon reads of each process (oom_score, oom_score_adj and statm, as
+ * earlyoom does), in turns in the same run. Usage: bench-bpf [PROCESSES ...], 1000 and 10000 if
+ * none is given.
+ */
+#include "bench.h"
+#include "procfs.h"
+#include "snapshot-bpf.h"
+#include "util.h"
+
+#include "../tests/live/load-bpf.h"
+#include "../tests/unit/count-malloc.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+#define ROUNDS 21
+
+static struct snapshot snapshot;
+static struct snapshot_bpf *bpf;
+
+static uint32_t pass_bpf(void)
+{
+	return snapshot_bpf_read(bpf, &snapshot) < 0 ? 0 : snapshot.count;
+}
+
+static uint32_t pass_proc(void)
+{
+	return snapshot_refresh(&snapshot) < 0 ? 0 : snapshot.count;
+}
+
+static uint32_t pass_simple(void)
+{
+	static const char *const files[] = { "oom_score", "oom_score_adj", "statm" };
+	static char entries[32768] __attribute__((aligned(8)));
+	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
+	char text[4096];
+	uint32_t count = 0;
+	pid_t pid;
+
+	if (procfs_dir_open(snapshot.proc_fd, ".", entries, sizeof(entries), &d) < 0)
+		return 0;
+	for (; procfs_dir_next(&d, &pid) > 0; count++)
+		for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+			(void)procfs_read_file(snapshot.proc_fd,
+				procfs_path_of(pid, 0, files[i]).text, text, sizeof(text));
+	return count;
+}
+
+static struct reader_figures {
+	const char *name;
+	uint32_t (*pass)(void); /* returns how many tasks */
+	double usec[ROUNDS];    /* a task */
+	unsigned mallocs;
+} readers[] = {
+	{ "bpf", pass_bpf },
+	{ "proc", pass_proc },
+	{ "simple", pass_simple },
+};
+
+/* In turns, so that what else the machine does hits all. */
+static void measure(uint32_t *tasks)
+{
+	for (int round = -1; round < ROUNDS; round++)
+		for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+			struct reader_figures *r = &readers[i];
+			unsigned before = malloc_count;
+			double start;
+
+			snapshot_bpf_prepare(bpf);
+			start = now_usec();
+			*tasks = r->pass();
+			if (round < 0)
+				continue; /* first pages and first allocations do not count */
+			r->usec[round] = (now_usec() - start) / *tasks;
+			r->mallocs = malloc_count - before;
+		}
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+		qsort(readers[i].usec, ROUNDS, sizeof(readers[i].usec[0]), compare_double);
+}
+
+static void report(uint32_t sleepers, uint32_t tasks)
+{
+	double base = readers[0].usec[ROUNDS / 2];
+	struct utsname u;
+
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+		const struct reader_figures *r = &readers[i];
+		printf("%7" PRIu32 " %7" PRIu32 "  %-7s %8.2f %8.2f %8.2f %9.2f %9u\n", sleepers,
+			tasks, r->name, r->usec[ROUNDS / 2], r->usec[0], r->usec[ROUNDS - 1],
+			r->usec[ROUNDS / 2] * tasks / 1000, r->mallocs);
+	}
+	uname(&u);
+	printf("bench=bpf kernel=%s processes=%" PRIu32 " tasks=%" PRIu32, u.release, sleepers,
+		tasks);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+		const struct reader_figures *r = &readers[i];
+		printf(" %s_usec_median=%.2f %s_usec_min=%.2f %s_usec_max=%.2f %s_ratio=%.1f",
+			r->name, r->usec[ROUNDS / 2], r->name, r->usec[0], r->name,
+			r->usec[ROUNDS - 1], r->name, r->usec[ROUNDS / 2] / base);
+	}
+	printf("\n");
+}
+
+static int run(uint32_t count)
+{
+	pid_t *pids = mmap(NULL, count * sizeof(*pids), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t made, tasks = 0;
+
+	if (pids == MAP_FAILED)
+		return 1;
+	made = fork_sleepers(pids, count);
+	if (made == count) {
+		measure(&tasks);
+		report(count, tasks);
+	} else {
+		fprintf(stderr, "bench-bpf: only %" PRIu32 " of %" PRIu32 " processes: %m\n", made,
+			count);
+	}
+	end_sleepers(pids, made);
+	munmap(pids, count * sizeof(*pids));
+	return made == count ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const sizes[] = { NULL, "1000", "10000", NULL };
+	const char *const *size = argc > 1 ? (const char *const *)argv : sizes;
+	int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), failed = 0;
+	char why[192] = "";
+	double start;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (snapshot_open(&snapshot, proc_fd, 8192) < 0)
+		return 1;
+	start = now_usec();
+	if (!load_bpf(why, sizeof(why)) ||
+		snapshot_bpf_new(LOADED_PATH, &snapshot, why, sizeof(why), &bpf) < 0) {
+		printf("bench-bpf: cannot be measured here: %s\n", why);
+		return 77;
+	}
+	printf("loaded and checked in %.1f ms\n"
+	       "                              microseconds a task      ms a   mallocs\n"
+	       "  forks   tasks  reader    median      min      max      pass    a pass\n",
+		(now_usec() - start) / 1000);
+	for (size++; *size; size++) {
+		uint32_t count = (uint32_t)strtoul(*size, NULL, 10);
+		if (count == 0 || snapshot_reserve(&snapshot, count + 4096) < 0) {
+			fprintf(stderr, "bench-bpf: cannot begin with %s processes.\n", *size);
+			return 1;
+		}
+		failed |= run(count);
+	}
+	snapshot_bpf_free(bpf);
+	snapshot_close(&snapshot);
+	return failed;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reader.h"
+
+#include "report.h"
+#include "snapshot-bpf.h"
+#include "util.h"
+
+int reader_open(struct reader *r, enum config_reader wanted, struct snapshot *s)
+{
+	char why[192];
+
+	*r = (struct reader){ 0 };
+	if (wanted == READER_PROC) {
+		report_line(REPORT_INFO, "tasks by /proc, as the configuration says");
+	} else if (snapshot_bpf_new(SNAPSHOT_BPF_PATH, s, why, sizeof(why), &r->bpf) == 0) {
+		report_line(REPORT_INFO, "tasks by BPF");
+		return 0;
+	} else {
+		report_line(wanted == READER_BPF ? REPORT_WARNING : REPORT_INFO,
+			"tasks by /proc: %s", why);
+	}
+	return snapshot_refresh(s);
+}
+
+void reader_close(struct reader *r)
+{
+	snapshot_bpf_free(r->bpf);
+	r->bpf = NULL;
+}
+
+int reader_refresh(struct reader *r, struct snapshot *s)
+{
+	int error = r->bpf ? snapshot_bpf_read(r->bpf, s) : 0;
+
+	if (r->bpf && error == 0)
+		return 0;
+	if (error < 0 && !r->failed_said) {
+		r->failed_said = true;
+		report_line(REPORT_WARNING,
+			"tasks by /proc this time, for the BPF program could not be read (%s)",
+			strerror(-error));
+	}
+	return snapshot_refresh(s);
+}
+
+void reader_prepare(struct reader *r)
+{
+	if (r->bpf)
+		snapshot_bpf_prepare(r->bpf);
+}

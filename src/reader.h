@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who fills the table of tasks: the BPF program where one is loaded, /proc otherwise. Decided once,
+ * at the start; oomfwd-bpf.service, which loads it, is ordered before.
+ */
+#pragma once
+
+#include "config.h"
+#include "snapshot.h"
+
+struct snapshot_bpf;
+
+struct reader {
+	struct snapshot_bpf *bpf; /* NULL: by /proc */
+	bool failed_said;
+};
+
+/* Chooses, and says which and why in the log. s is filled by whoever was chosen. 0, or -errno when
+ * even /proc cannot be read. */
+int reader_open(struct reader *r, enum config_reader wanted, struct snapshot *s);
+void reader_close(struct reader *r);
+
+/* As snapshot_refresh(), by the reader chosen; by /proc when that one fails. */
+int reader_refresh(struct reader *r, struct snapshot *s);
+
+/* For calm times: has the next pass made ready. */
+void reader_prepare(struct reader *r);
