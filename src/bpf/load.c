@@ -64,8 +64,9 @@ static int pin(struct tasks_bpf *skel, const char *path)
 		return refuse("the old BPF program cannot be removed", strerror(errno));
 	r = bpf_link__pin(skel->links.tasks, path);
 	if (r == -ENOENT || r == -EINVAL || r == -EPERM)
-		return refuse(path, "this is not in a bpffs that we may write to "
-				    "(mount -t bpf bpf /sys/fs/bpf)");
+		return refuse(path,
+			"this is not in a bpffs that we may write to "
+			"(mount -t bpf bpf /sys/fs/bpf)");
 	return r < 0 ? refuse(path, strerror(-r)) : EXIT_SUCCESS;
 }
 
