@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-const char *const record_evidence_names[] = { "sole", "kcmp", "smaps", "unknown",
-	"bpf" };
+const char *const record_evidence_names[] = { "sole", "kcmp", "smaps", "unknown", "bpf" };
 const char *const record_preference_names[] = { "none", "low", "avoid", "omit" };
 const char *const record_flag_names[] = { "kthread", "zombie_leader", "no_mm", "core_dumping",
 	"kill_pending", "marks_hidden" };
