@@ -35,12 +35,15 @@ static void event_of_candidate(struct actor *a, const struct candidate *c,
 	const struct domain_place *place, struct report_event *ret)
 {
 	const struct task *t = &a->snapshot.tasks[c->task];
+	const uint32_t *members = sharedmm_members(a->sharedmm, &c->group);
 
 	ret->victim = t->id;
 	memcpy(ret->comm, t->comm, sizeof(ret->comm));
 	ret->uid = t->uid;
 	ret->oom_score_adj = c->group.oom_score_adj;
 	ret->members = c->group.count;
+	for (uint32_t i = 0; i < c->group.count && i < REPORT_GROUP_MAX; i++)
+		ret->group[i] = a->snapshot.tasks[members[i]].id.pid;
 	ret->evidence = c->group.evidence;
 	ret->pin = c->group.pin;
 	ret->expected_bytes = c->yield_bytes;

@@ -127,6 +127,18 @@ static void add_container(struct report_output *o, const char *cgroup)
 	add_text(o, "POD_UID", c.pod_uid, sizeof(c.pod_uid));
 }
 
+/* OOMFWD_GROUP=4242 4243 */
+static void add_group(struct report_output *o, const struct report_event *e)
+{
+	char pids[REPORT_GROUP_MAX * 12] = "";
+	struct text t = { pids, sizeof(pids) };
+
+	for (int i = 0; i < REPORT_GROUP_MAX && e->group[i] > 0; i++)
+		text_add(&t, "%s%d", i > 0 ? " " : "", (int)e->group[i]);
+	if (pids[0])
+		add_field(o, "OOMFWD_GROUP=%s", pids);
+}
+
 /* Numbers that are 0 and texts that are empty are left out: they mean that there is none. */
 static void add_event_fields(struct report_output *o, const struct report_event *e)
 {
@@ -149,6 +161,7 @@ static void add_event_fields(struct report_output *o, const struct report_event 
 	add_container(o, e->cgroup[0] ? e->cgroup : e->domain_path);
 	add_text(o, "RULE", e->rule, sizeof(e->rule));
 	add_number(o, "MEMBERS", e->members);
+	add_group(o, e);
 	add_number(o, "SIGNAL", (uint64_t)e->sig);
 	add_number(o, "PINNED_BY", (uint64_t)(stuck ? e->blame.pid : e->pin_pid));
 	add_text(o, "PINNED_BY_COMM", stuck ? e->blame.comm : e->pin_comm, TASK_COMM_LEN);

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 #define REPORT_TEXT_SIZE   2048
-#define REPORT_FIELDS_MAX  32
+#define REPORT_FIELDS_MAX  40
 #define REPORT_FIELDS_SIZE 8192
 
 struct report_output {

@@ -54,6 +54,9 @@ enum report_kind {
 	REPORT_KERNEL_OOM, /* the kernel's own OOM killer ran: kernel_oom_kills times */
 };
 
+/* So many members of a group are named. */
+#define REPORT_GROUP_MAX 16
+
 /* Plain data: only the members that the kind names are meaningful. */
 struct report_event {
 	enum report_kind kind;
@@ -66,6 +69,7 @@ struct report_event {
 	int sig;
 	int error; /* negative errno */
 	uint32_t members;
+	pid_t group[REPORT_GROUP_MAX]; /* of the first of them; 0 ends */
 	uint32_t newborn;
 	uint32_t outside; /* members that are not in the domain */
 	bool along;       /* it dies with another: worth a line for the curious only */

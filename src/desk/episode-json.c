@@ -176,6 +176,15 @@ static void set_time(struct json *j, const char *key, uint64_t realtime_usec)
 
 /* --- a step --- */
 
+static void set_group(struct json *j, const pid_t group[REPORT_GROUP_MAX])
+{
+	struct json *pids = json_array_new();
+
+	for (int i = 0; i < REPORT_GROUP_MAX && group[i] > 0; i++)
+		json_add_number(pids, group[i]);
+	json_set(j, "group", pids);
+}
+
 static void set_victim(struct json *j, const struct report_event *e)
 {
 	json_set_number(j, "pid", e->victim.pid);
@@ -183,6 +192,7 @@ static void set_victim(struct json *j, const struct report_event *e)
 	json_set_number(j, "uid", e->uid);
 	json_set_number(j, "oom_score_adj", e->oom_score_adj);
 	json_set_number(j, "members", e->members);
+	set_group(j, e->group);
 	json_set_text(j, "evidence", evidence_name(e->evidence));
 	set_bytes(j, "expected_bytes", e->expected_bytes);
 	set_bytes(j, "shmem_bytes", e->shmem_bytes);

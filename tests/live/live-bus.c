@@ -104,8 +104,7 @@ static bool has_name(sd_bus *bus)
 	return sd_bus_get_name_creds(bus, "org.oomfwd1", 0, NULL) >= 0;
 }
 
-/* What only root shows is told by the log alone: meson takes a part that is skipped for a failure.
- */
+/* What only root shows is a part of a test: the rest of it is for everybody. */
 static bool is_root(void)
 {
 	if (getuid() != 0)

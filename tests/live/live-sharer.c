@@ -216,7 +216,7 @@ static void a_chain_dies_although_pids_wrap_around(void **state)
 		uint32_t n;
 		if (!set_next_pid(pid_max() - before)) {
 			print_message("# the next pid cannot be chosen here: not tested\n");
-			return;
+			skip();
 		}
 		worst = max_u64(worst, kill_chain(*state, before % 2 ? staying : leaving, &n));
 		play_teardown(state);
