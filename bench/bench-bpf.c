@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What one pass over all tasks costs by the BPF program, by /proc as snapshot.c reads it, and by
- * the least that a simple daemon reads of each process (oom_score, oom_score_adj and statm, as
- * earlyoom does), in turns in the same run. Usage: bench-bpf [PROCESSES ...], 1000 and 10000 if
+ * earlyoom's scan, in turns in the same run. Usage: bench-bpf [PROCESSES ...], 1000 and 10000 if
  * none is given.
  */
 #include "bench.h"
-#include "procfs.h"
+#include "earlyoom-scan.h"
+#include "sleepers.h"
 #include "snapshot-bpf.h"
 #include "util.h"
 
@@ -34,24 +34,6 @@ static uint32_t pass_proc(void)
 	return snapshot_refresh(&snapshot) < 0 ? 0 : snapshot.count;
 }
 
-static uint32_t pass_simple(void)
-{
-	static const char *const files[] = { "oom_score", "oom_score_adj", "statm" };
-	static char entries[32768] __attribute__((aligned(8)));
-	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
-	char text[4096];
-	uint32_t count = 0;
-	pid_t pid;
-
-	if (procfs_dir_open(snapshot.proc_fd, ".", entries, sizeof(entries), &d) < 0)
-		return 0;
-	for (; procfs_dir_next(&d, &pid) > 0; count++)
-		for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-			(void)procfs_read_file(snapshot.proc_fd,
-				procfs_path_of(pid, 0, files[i]).text, text, sizeof(text));
-	return count;
-}
-
 static struct reader_figures {
 	const char *name;
 	uint32_t (*pass)(void); /* returns how many tasks */
@@ -60,7 +42,7 @@ static struct reader_figures {
 } readers[] = {
 	{ "bpf", pass_bpf },
 	{ "proc", pass_proc },
-	{ "simple", pass_simple },
+	{ "earlyoom", earlyoom_scan },
 };
 
 /* In turns, so that what else the machine does hits all. */
@@ -140,7 +122,7 @@ int main(int argc, char **argv)
 	if (snapshot_open(&snapshot, proc_fd, 8192) < 0)
 		return 1;
 	start = now_usec();
-	if (!load_bpf(why, sizeof(why)) ||
+	if (!load_bpf(BPFFS, why, sizeof(why)) ||
 		snapshot_bpf_new(LOADED_PATH, &snapshot, why, sizeof(why), &bpf) < 0) {
 		printf("bench-bpf: cannot be measured here: %s\n", why);
 		return 77;

@@ -59,26 +59,15 @@ static enum config_section find_section(struct config_loader *l, const char *kin
 	return SECTION_UNKNOWN;
 }
 
-static char *trim(char *text)
-{
-	size_t length;
-
-	text += strspn(text, " \t\r");
-	length = strlen(text);
-	while (length > 0 && strchr(" \t\r", text[length - 1]))
-		text[--length] = '\0';
-	return text;
-}
-
 /* text: what is between "[" and "]"; changed. */
 static void begin_section(struct config_loader *l, char *text)
 {
-	char *kind = trim(text), *name = kind + strcspn(kind, " \t");
+	char *kind = trim_blanks(text), *name = kind + strcspn(kind, " \t");
 	char quoted[CONFIG_QUOTE_MAX];
 
 	if (*name)
 		*name++ = '\0';
-	name = trim(name);
+	name = trim_blanks(name);
 	l->section = find_section(l, kind);
 	if (l->section == SECTION_RULE) {
 		enum rule_action a = RULE_PROTECT;
@@ -157,7 +146,7 @@ static char *read_line(char *ret, int room, void *stream)
 	l->at.line++;
 	if (!config_text_check(l, s->line, length))
 		s->line[0] = '\0';
-	s->line = trim(s->line);
+	s->line = trim_blanks(s->line);
 	if (s->line[0] == '[')
 		section_line(l, s->line);
 	else
@@ -342,4 +331,17 @@ void config_free(struct config *c)
 	for (uint32_t i = 0; i < c->rule_count; i++)
 		config_rule_clear(&c->rules[i]);
 	free(c);
+}
+
+int config_load_told(const char *path, char **ret_lines, struct config **ret)
+{
+	size_t size = 0;
+	FILE *errors = open_memstream(ret_lines, &size);
+	int r;
+
+	if (!errors)
+		return -ENOMEM;
+	r = config_load(path, errors, ret);
+	fclose(errors);
+	return r;
 }

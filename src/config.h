@@ -141,6 +141,8 @@ void config_free(struct config *c);
  * -errno (already explained in errors). For calm times: allocates, and reads /etc/passwd.
  */
 int config_load(const char *path, FILE *errors, struct config **ret);
+/* The same, with the lines in a text that the caller frees; NULL: there are none. */
+int config_load_told(const char *path, char **ret_lines, struct config **ret);
 
 /* Whether the section's path matches the cgroup or one above it; *ret_length is how much of cgroup
  * that one is. The glob goes component by component, and a backslash in it is one. Pure. */

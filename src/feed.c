@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "feed.h"
 #include "build-config.h"
+#include "thread.h"
 #include "util.h"
 
 #include <fcntl.h>
@@ -169,7 +170,6 @@ static void *serve(void *ctx)
 		{ .fd = f->listen_fd, .events = POLLIN },
 	};
 
-	pthread_setname_np(pthread_self(), "oomfwd-feed");
 	while (p[0].revents == 0) {
 		for (int i = 0; i < FEED_CLIENTS_MAX; i++)
 			p[3 + i] = (struct pollfd){ .fd = f->client[i].fd, .events = POLLIN };
@@ -185,24 +185,6 @@ static void *serve(void *ctx)
 			welcome(f);
 	}
 	return NULL;
-}
-
-static int start_thread(struct feed *f)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int r = pthread_attr_init(&attr);
-
-	if (r != 0)
-		return -r;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (r == 0)
-		r = pthread_create(&f->thread, &attr, serve, f);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -r;
 }
 
 /* --- the socket --- */
@@ -285,7 +267,7 @@ int feed_new(const char *path, struct feed **ret, int *ret_reload_fd)
 	if (r == 0)
 		r = f->news_fd = report_tap_open();
 	if (r >= 0)
-		r = start_thread(f);
+		r = thread_start(&f->thread, STACK_SIZE, "oomfwd-feed", serve, f);
 	if (r < 0) {
 		close_all(f);
 		return r;

@@ -66,6 +66,11 @@ void json_set_number(struct json *object, const char *key, int64_t number)
 	json_set(object, key, out(json_integer(number)));
 }
 
+void json_set_u64(struct json *object, const char *key, uint64_t number)
+{
+	json_set_number(object, key, (int64_t)min_u64(number, INT64_MAX));
+}
+
 void json_set_real(struct json *object, const char *key, double number)
 {
 	json_set(object, key, out(json_real(number)));

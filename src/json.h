@@ -24,6 +24,8 @@ static inline void json_unrefp(struct json **j)
 void json_set(struct json *object, const char *key, struct json *value);
 void json_set_text(struct json *object, const char *key, const char *text);
 void json_set_number(struct json *object, const char *key, int64_t number);
+/* JSON has no unsigned numbers: INT64_MAX if it is more. */
+void json_set_u64(struct json *object, const char *key, uint64_t number);
 void json_set_real(struct json *object, const char *key, double number);
 void json_set_bool(struct json *object, const char *key, bool value);
 void json_add(struct json *array, struct json *value);

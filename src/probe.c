@@ -2,11 +2,11 @@
 #include "probe-internal.h"
 #include "procfs.h"
 #include "snapshot.h"
+#include "thread.h"
 #include "util.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -292,7 +292,7 @@ int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec)
 
 /* --- life --- */
 
-static int start_worker(struct probe *p, struct worker *w, const pthread_attr_t *attr)
+static int start_worker(struct probe *p, struct worker *w)
 {
 	void *buffer = mmap(NULL, PROBE_BUFFER_SIZE, PROT_READ | PROT_WRITE,
 		/* cppcheck-suppress invalidFunctionArg ; anonymous memory has no fd */
@@ -305,30 +305,18 @@ static int start_worker(struct probe *p, struct worker *w, const pthread_attr_t 
 	w->reader.cgroup_fd = p->cgroup_fd;
 	w->reader.cgroup_root = p->cgroup_root;
 	w->reader.buffer = buffer;
-	int r = pthread_create(&w->thread, attr, work, w);
-	if (r != 0)
-		return -r;
-	p->started++;
-	(void)pthread_setname_np(w->thread, "oomfwd-probe");
-	return 0;
+	int r = thread_start(&w->thread, STACK_SIZE, "oomfwd-probe", work, w);
+	if (r == 0)
+		p->started++;
+	return r;
 }
 
-/* Signals are for the daemon's own thread. */
 static int start_workers(struct probe *p)
 {
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int r = -pthread_attr_init(&attr);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = -pthread_attr_setstacksize(&attr, STACK_SIZE);
 	for (uint32_t i = 0; i < READERS && r == 0; i++)
-		r = start_worker(p, &p->workers[i], &attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+		r = start_worker(p, &p->workers[i]);
 	return r;
 }
 

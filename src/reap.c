@@ -9,9 +9,9 @@
  * occupies nobody.
  */
 #include "kill-internal.h"
+#include "thread.h"
 
 #include <fcntl.h>
-#include <signal.h>
 
 /* EINVAL says that a sharer is not dying, or that a core dump runs: main looks for the one, and
  * waits for the other. Two seconds are two victim_timeouts: then the verdict was made. */
@@ -177,43 +177,31 @@ static void *reaper_main(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct killer *k, const pthread_attr_t *attr)
+static int start_thread(struct killer *k)
 {
-	pthread_t *thread = &k->threads[k->thread_count];
 	int r;
 
 	pthread_mutex_lock(&k->lock);
 	k->refs++;
 	pthread_mutex_unlock(&k->lock);
-	r = pthread_create(thread, attr, reaper_main, k);
-	if (r != 0) {
-		pthread_mutex_lock(&k->lock);
-		k->refs--;
-		pthread_mutex_unlock(&k->lock);
-		return -r;
+	r = thread_start(
+		&k->threads[k->thread_count], KILL_STACK_BYTES, "oomfwd-reap", reaper_main, k);
+	if (r == 0) {
+		k->thread_count++;
+		return 0;
 	}
-	pthread_setname_np(*thread, "oomfwd-reap");
-	k->thread_count++;
-	return 0;
+	pthread_mutex_lock(&k->lock);
+	k->refs--;
+	pthread_mutex_unlock(&k->lock);
+	return r;
 }
 
 int reaper_start_threads(struct killer *k)
 {
-	sigset_t all, before;
-	pthread_attr_t attr;
-	int r;
+	int r = 0;
 
-	r = -pthread_attr_init(&attr);
-	if (r < 0)
-		return r;
-	r = -pthread_attr_setstacksize(&attr, KILL_STACK_BYTES);
-	/* Signals are the main thread's business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (size_t i = 0; i < KILL_REAPERS && r == 0; i++)
-		r = start_thread(k, &attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
+		r = start_thread(k);
 	return r;
 }
 

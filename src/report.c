@@ -9,9 +9,9 @@
 #include "clock.h"
 #include "report-output.h"
 #include "report-text.h"
+#include "thread.h"
 
 #include <linux/futex.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -97,7 +97,6 @@ static void *run_logger(void *ctx)
 	struct logger *l = ctx;
 	uint32_t tail = 0;
 
-	pthread_setname_np(pthread_self(), "oomfwd-log");
 	for (;;) {
 		uint32_t news = atomic_load(&l->news);
 		bool stop = atomic_load(&l->stop);
@@ -115,27 +114,6 @@ static void *run_logger(void *ctx)
 }
 
 /* No signal may meet the logger: SIGPIPE least of all. */
-static int start_thread(struct logger *l)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, before;
-	int r = pthread_attr_init(&attr);
-
-	if (r != 0)
-		return -r;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	/* Detached: nobody could wait for it to be joined, if it hangs. */
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	r = pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (r == 0)
-		r = pthread_create(&thread, &attr, run_logger, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 int report_open(enum report_level max)
 {
 	struct logger *l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE,
@@ -148,7 +126,8 @@ int report_open(enum report_level max)
 	atomic_store(&l->tap_fd, -1);
 	report_output_init(&l->output);
 	atomic_store(&l->owners, 2);
-	r = start_thread(l);
+	/* Detached: nobody could wait for it to be joined, if it hangs. */
+	r = thread_start(NULL, STACK_SIZE, "oomfwd-log", run_logger, l);
 	if (r < 0) {
 		munmap(l, sizeof(*l));
 		return r;

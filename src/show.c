@@ -84,14 +84,8 @@ struct config *show_load_config(const char *path)
 {
 	_cleanup_(freep) char *text = NULL;
 	struct config *c = NULL;
-	size_t size = 0;
-	FILE *errors = open_memstream(&text, &size);
-	int r;
+	int r = config_load_told(path, &text, &c);
 
-	if (!errors)
-		return NULL;
-	r = config_load(path, errors, &c);
-	fclose(errors);
 	if (text)
 		report_lines(r < 0 ? REPORT_ERROR : REPORT_WARNING, text);
 	return r < 0 ? NULL : c;

@@ -28,30 +28,25 @@ static const char *cause_name(enum engine_cause cause)
 	return NULL;
 }
 
-static void set_number(struct json *j, const char *key, uint64_t value)
-{
-	json_set_number(j, key, (int64_t)min_u64(value, INT64_MAX));
-}
-
 /* How long ago; null: never. */
 static void set_ago(struct json *j, const char *key, uint64_t at_usec, uint64_t now_usec)
 {
 	if (at_usec == 0)
 		json_set_text(j, key, NULL);
 	else
-		set_number(j, key, sub_or_zero_u64(now_usec, at_usec));
+		json_set_u64(j, key, sub_or_zero_u64(now_usec, at_usec));
 }
 
 static struct json *memory_json(const struct meminfo *m)
 {
 	struct json *j = json_object_new();
 
-	set_number(j, "total_bytes", m->total_bytes);
-	set_number(j, "available_bytes", m->available_bytes);
-	set_number(j, "anon_bytes", m->anon_bytes);
-	set_number(j, "shmem_bytes", m->shmem_bytes);
-	set_number(j, "swap_total_bytes", m->swap_total_bytes);
-	set_number(j, "swap_free_bytes", m->swap_free_bytes);
+	json_set_u64(j, "total_bytes", m->total_bytes);
+	json_set_u64(j, "available_bytes", m->available_bytes);
+	json_set_u64(j, "anon_bytes", m->anon_bytes);
+	json_set_u64(j, "shmem_bytes", m->shmem_bytes);
+	json_set_u64(j, "swap_total_bytes", m->swap_total_bytes);
+	json_set_u64(j, "swap_free_bytes", m->swap_free_bytes);
 	return j;
 }
 
@@ -60,7 +55,7 @@ static void set_amount(struct json *j, const char *key, uint64_t bytes)
 	if (bytes == 0)
 		json_set_text(j, key, NULL);
 	else
-		set_number(j, key, bytes);
+		json_set_u64(j, key, bytes);
 }
 
 static struct json *level_json(
@@ -74,7 +69,7 @@ static struct json *level_json(
 		pressure = json_object_new();
 		json_set_text(pressure, "kind", p->full ? "full" : "some");
 		json_set_number(pressure, "percent", p->percent);
-		set_number(pressure, "span_usec", p->span_usec);
+		json_set_u64(pressure, "span_usec", p->span_usec);
 		json_set(j, "pressure", pressure);
 	} else {
 		json_set_text(j, "pressure", NULL);
@@ -87,17 +82,17 @@ static struct json *counts_json(const struct wire_state *s)
 	const struct report_counts *c = &s->counts;
 	struct json *j = json_object_new();
 
-	set_number(j, "looks", s->looks);
-	set_number(j, "episodes", c->episodes);
-	set_number(j, "kills", c->kills);
-	set_number(j, "freed", c->freed);
-	set_number(j, "stuck", c->stuck);
-	set_number(j, "pinned", c->pinned);
-	set_number(j, "no_victim", c->no_victim);
-	set_number(j, "ladder_steps", c->steps);
-	set_number(j, "kernel_oom_kills", c->kernel_kills);
-	set_number(j, "freed_bytes", c->freed_bytes);
-	set_number(j, "events_lost", c->lost);
+	json_set_u64(j, "looks", s->looks);
+	json_set_u64(j, "episodes", c->episodes);
+	json_set_u64(j, "kills", c->kills);
+	json_set_u64(j, "freed", c->freed);
+	json_set_u64(j, "stuck", c->stuck);
+	json_set_u64(j, "pinned", c->pinned);
+	json_set_u64(j, "no_victim", c->no_victim);
+	json_set_u64(j, "ladder_steps", c->steps);
+	json_set_u64(j, "kernel_oom_kills", c->kernel_kills);
+	json_set_u64(j, "freed_bytes", c->freed_bytes);
+	json_set_u64(j, "events_lost", c->lost);
 	return j;
 }
 
@@ -116,7 +111,7 @@ static struct json *victims_json(
 		if (in_flight) {
 			memcpy(comm, v[i].comm, TASK_COMM_LEN);
 			json_set_text(j, "comm", comm);
-			set_number(j, "expected_bytes", v[i].expected_bytes);
+			json_set_u64(j, "expected_bytes", v[i].expected_bytes);
 		}
 		json_add(array, j);
 	}
@@ -157,7 +152,7 @@ static void set_running(struct json *j, const struct wire_state *s, pid_t pid, u
 	json_set_number(j, "pid", pid);
 	set_ago(j, "uptime_usec", s->started_usec, now_usec);
 	set_ago(j, "last_look_ago_usec", s->at_usec, now_usec);
-	set_number(j, "next_look_in_usec", sub_or_zero_u64(s->next_look_usec, now_usec));
+	json_set_u64(j, "next_look_in_usec", sub_or_zero_u64(s->next_look_usec, now_usec));
 	json_set_bool(j, "dry_run", s->dry_run);
 	json_set_bool(j, "trigger_armed", s->trigger_armed);
 	json_set_text(j, "evidence", s->evidence);

@@ -46,6 +46,18 @@ static inline void freep(void *p)
 	free(*(void **)p);
 }
 
+/* Cuts blanks off both ends. */
+static inline char *trim_blanks(char *text)
+{
+	size_t length;
+
+	text += strspn(text, " \t\r");
+	length = strlen(text);
+	while (length > 0 && strchr(" \t\r", text[length - 1]))
+		text[--length] = '\0';
+	return text;
+}
+
 /* A string of which as much is copied as there is room for. */
 static inline void copy_cut(char *ret, size_t size, const char *text)
 {

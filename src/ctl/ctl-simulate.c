@@ -144,7 +144,7 @@ static struct json *play(struct simulation *sim)
 			simulation_kill(sim);
 	} while (chosen);
 	json_set_text(j, "level", level_name(level));
-	json_set_number(j, "need_bytes", (int64_t)min_u64(need_bytes, INT64_MAX));
+	json_set_u64(j, "need_bytes", need_bytes);
 	json_set(j, "victims", victims);
 	json_set(j, "spared", spared ? spared : json_array_new());
 	set_end(j, sim);

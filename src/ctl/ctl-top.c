@@ -81,7 +81,7 @@ static int write_json(struct look *l, const struct top *t)
 	json_set(j, "pressure", averages_json(&t->pressure, t->pressure_error));
 	json_set_bool(j, "complete", t->complete);
 	json_set_text(j, "result", describe_result(l->choice->result));
-	json_set_number(j, "need_bytes", (int64_t)min_u64(l->need.bytes, INT64_MAX));
+	json_set_u64(j, "need_bytes", l->need.bytes);
 	for (uint32_t i = 0; i < t->count; i++) {
 		struct json *g = describe_candidate(&l->snapshot, l->sharedmm, &l->fns,
 			&l->choice->candidates[t->rows[i].candidate]);

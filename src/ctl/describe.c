@@ -53,11 +53,6 @@ static const char *pin_name(enum mm_pin pin)
 	return names[pin];
 }
 
-static void set_bytes(struct json *j, const char *key, uint64_t bytes)
-{
-	json_set_number(j, key, (int64_t)min_u64(bytes, INT64_MAX));
-}
-
 static void set_name(struct json *j, const struct task *t)
 {
 	char comm[TASK_COMM_LEN + 1] = "";
@@ -84,12 +79,12 @@ struct json *describe_task(const struct task *t)
 
 static void set_counters(struct json *j, const struct mm_counters *m)
 {
-	set_bytes(j, "anon_bytes", m->anon_bytes);
-	set_bytes(j, "file_bytes", m->file_bytes);
-	set_bytes(j, "shmem_bytes", m->shmem_bytes);
-	set_bytes(j, "swap_bytes", m->swap_bytes);
-	set_bytes(j, "pgtables_bytes", m->pgtables_bytes);
-	set_bytes(j, "vsize_bytes", m->vsize_bytes);
+	json_set_u64(j, "anon_bytes", m->anon_bytes);
+	json_set_u64(j, "file_bytes", m->file_bytes);
+	json_set_u64(j, "shmem_bytes", m->shmem_bytes);
+	json_set_u64(j, "swap_bytes", m->swap_bytes);
+	json_set_u64(j, "pgtables_bytes", m->pgtables_bytes);
+	json_set_u64(j, "vsize_bytes", m->vsize_bytes);
 }
 
 /* The key, with JSON's null if there is no value. */
@@ -182,8 +177,8 @@ struct json *describe_candidate(const struct snapshot *s, const struct sharedmm 
 	json_set_text(j, "reason_text", victim_reason_text(c->reason));
 	set_or_null(j, "rule", describe_rule(s, sm, fns, c));
 	json_set_number(j, "badness_bytes", c->badness);
-	set_bytes(j, "yield_bytes", c->yield_bytes);
-	set_bytes(j, "yield_shmem_bytes", c->shmem_bytes);
+	json_set_u64(j, "yield_bytes", c->yield_bytes);
+	json_set_u64(j, "yield_shmem_bytes", c->shmem_bytes);
 	json_set(j, "group", describe_group(s, sm, &c->group));
 	return j;
 }
@@ -192,12 +187,12 @@ struct json *describe_memory(const struct meminfo *m)
 {
 	struct json *j = json_object_new();
 
-	set_bytes(j, "total_bytes", m->total_bytes);
-	set_bytes(j, "available_bytes", m->available_bytes);
-	set_bytes(j, "swap_total_bytes", m->swap_total_bytes);
-	set_bytes(j, "swap_free_bytes", m->swap_free_bytes);
-	set_bytes(j, "anon_bytes", m->anon_bytes);
-	set_bytes(j, "shmem_bytes", m->shmem_bytes);
+	json_set_u64(j, "total_bytes", m->total_bytes);
+	json_set_u64(j, "available_bytes", m->available_bytes);
+	json_set_u64(j, "swap_total_bytes", m->swap_total_bytes);
+	json_set_u64(j, "swap_free_bytes", m->swap_free_bytes);
+	json_set_u64(j, "anon_bytes", m->anon_bytes);
+	json_set_u64(j, "shmem_bytes", m->shmem_bytes);
 	return j;
 }
 

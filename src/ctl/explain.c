@@ -11,11 +11,6 @@
 
 #define UNIT_SIZE 256
 
-static void set_bytes(struct json *j, const char *key, uint64_t bytes)
-{
-	json_set_number(j, key, (int64_t)min_u64(bytes, INT64_MAX));
-}
-
 /* --- who it is --- */
 
 /* The process that the thread belongs to, or -errno. */
@@ -139,9 +134,9 @@ static void describe_shmem(struct look *l, const struct task *t, const struct mm
 		return;
 	}
 	s = json_object_new();
-	set_bytes(s, "mapped_bytes", g->mem.shmem_bytes);
-	set_bytes(s, "private_bytes", shmem.private_bytes);
-	set_bytes(s, "pss_bytes", shmem.pss_bytes);
+	json_set_u64(s, "mapped_bytes", g->mem.shmem_bytes);
+	json_set_u64(s, "private_bytes", shmem.private_bytes);
+	json_set_u64(s, "pss_bytes", shmem.pss_bytes);
 	json_set(j, "shmem", s);
 }
 
@@ -154,8 +149,8 @@ static struct json *describe_situation(const struct look *l)
 	json_set_bool(j, "short_now",
 		verdict_level(l->config, &l->mem, false, false, &cause) != LEVEL_OK);
 	json_set_bool(j, "pressure_only", l->shortage.pressure);
-	set_bytes(j, "level_available_bytes", l->shortage.at.available_bytes);
-	set_bytes(j, "need_bytes", l->need.bytes);
+	json_set_u64(j, "level_available_bytes", l->shortage.at.available_bytes);
+	json_set_u64(j, "need_bytes", l->need.bytes);
 	json_set_text(j, "result", describe_result(l->choice->result));
 	json_set_text(j, "result_text", victim_result_text(l->choice->result));
 	return j;

@@ -126,7 +126,7 @@ static int take_setting(struct import *im, struct nohang *n, char *text, unsigne
 			"\"%s\" is neither key = value, nor @PARAMETER, nor a comment",
 			import_quote(text, quoted));
 	*value++ = '\0';
-	text = import_trim(text);
+	text = trim_blanks(text);
 	while (i < ARRAY_SIZE(known) && strcmp(known[i].name, text) != 0)
 		i++;
 	if (i == ARRAY_SIZE(known)) {
@@ -137,7 +137,7 @@ static int take_setting(struct import *im, struct nohang *n, char *text, unsigne
 	if (n->settings[i].value)
 		return import_complain(im, n->path, line, "%s was set in line %u already", text,
 			n->settings[i].line);
-	n->settings[i] = (struct nohang_line){ import_trim(value), line };
+	n->settings[i] = (struct nohang_line){ trim_blanks(value), line };
 	return 0;
 }
 
@@ -156,7 +156,7 @@ static int take_text(struct import *im, struct nohang *n, char *text)
 			r = take_setting(im, n, line, number);
 		else if (n->line_count < LINES_MAX)
 			n->lines[n->line_count++] =
-				(struct nohang_line){ import_trim(line), number };
+				(struct nohang_line){ trim_blanks(line), number };
 		else
 			r = import_complain(
 				im, n->path, number, "more than %d lines with @", LINES_MAX);
@@ -210,7 +210,7 @@ static int amount_of(
 		return refuse(im, n, key, "share (%) or size (M)");
 	memcpy(text, value_of(n, key), length);
 	text[length - 1] = '\0';
-	if (import_parse_number(import_trim(text), &ret->value) < 0)
+	if (import_parse_number(trim_blanks(text), &ret->value) < 0)
 		return refuse(im, n, key, "share (%) or size (M)");
 	ret->bytes = unit == 'M';
 	if (ret->bytes)

@@ -51,7 +51,7 @@ static int take_line(struct file *f, char *line, unsigned number)
 					    import_quote(line, quoted));
 	*value++ = '\0';
 	return f->take(
-		f->context, f->section, import_trim(line), import_trim(value), f->path, number);
+		f->context, f->section, trim_blanks(line), trim_blanks(value), f->path, number);
 }
 
 /* Takes the lines that are continued by the first one together: a backslash at the end of one
@@ -70,7 +70,7 @@ static int take_text(struct file *f, char *text)
 		size_t n;
 
 		number++;
-		line = import_trim(line);
+		line = trim_blanks(line);
 		if (*line == '#' || *line == ';')
 			continue;
 		began = length > 0 ? began : number;
@@ -82,9 +82,9 @@ static int take_text(struct file *f, char *text)
 			continue;
 		}
 		length = 0;
-		r = take_line(f, import_trim(whole), began);
+		r = take_line(f, trim_blanks(whole), began);
 	}
-	return r < 0 || length == 0 ? r : take_line(f, import_trim(whole), began);
+	return r < 0 || length == 0 ? r : take_line(f, trim_blanks(whole), began);
 }
 
 int systemd_read(struct import *im, const char *path, bool strict, systemd_key *take, void *context)

@@ -182,17 +182,6 @@ char *import_next_line(char **text)
 	return line;
 }
 
-char *import_trim(char *text)
-{
-	size_t length;
-
-	text += strspn(text, " \t\r");
-	length = strlen(text);
-	while (length > 0 && strchr(" \t\r", text[length - 1]))
-		text[--length] = '\0';
-	return text;
-}
-
 /* --- the whole --- */
 
 void import_squeeze(char *text)

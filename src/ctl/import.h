@@ -61,8 +61,6 @@ int import_read(struct import *im, const char *path, char **ret);
 int import_parse_number(const char *text, double *ret);
 /* Cuts the next line off *text, without its end; NULL: none is left. */
 char *import_next_line(char **text);
-/* Cuts blanks off both ends. */
-char *import_trim(char *text);
 
 /* --- values --- */
 

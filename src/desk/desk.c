@@ -13,6 +13,7 @@
 #include "http.h"
 #include "ledger.h"
 #include "say.h"
+#include "survive.h"
 
 #include <signal.h>
 #include <string.h>
@@ -176,14 +177,8 @@ static int load_config(struct desk *d)
 {
 	_cleanup_(freep) char *text = NULL;
 	struct config *c = NULL;
-	size_t size = 0;
-	FILE *errors = open_memstream(&text, &size);
-	int r;
+	int r = config_load_told(d->options.config_path, &text, &c);
 
-	if (!errors)
-		return -ENOMEM;
-	r = config_load(d->options.config_path, errors, &c);
-	fclose(errors);
 	if (text)
 		say_lines(text);
 	if (r < 0)
@@ -336,18 +331,6 @@ static void desk_stop(struct desk *d)
 	sd_event_unref(d->event);
 }
 
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 int main(int argc, char **argv)
 {
 	static struct desk d;
@@ -355,7 +338,7 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	block_signals();
+	survive_block_signals();
 	r = desk_start(&d);
 	if (r < 0) {
 		fail("cannot start", r);

@@ -108,11 +108,6 @@ static const char *result_name(enum victim_result result)
 
 /* --- values --- */
 
-static void set_bytes(struct json *j, const char *key, uint64_t value)
-{
-	json_set_number(j, key, (int64_t)min_u64(value, INT64_MAX));
-}
-
 /* Left out when there is none. */
 static void set_text(struct json *j, const char *key, const char *text)
 {
@@ -194,8 +189,8 @@ static void set_victim(struct json *j, const struct report_event *e)
 	json_set_number(j, "members", e->members);
 	set_group(j, e->group);
 	json_set_text(j, "evidence", evidence_name(e->evidence));
-	set_bytes(j, "expected_bytes", e->expected_bytes);
-	set_bytes(j, "shmem_bytes", e->shmem_bytes);
+	json_set_u64(j, "expected_bytes", e->expected_bytes);
+	json_set_u64(j, "shmem_bytes", e->shmem_bytes);
 	json_set_bool(j, "along", e->along);
 	set_text(j, "rule", e->rule);
 	set_cgroup(j, e->cgroup);
@@ -203,15 +198,15 @@ static void set_victim(struct json *j, const struct report_event *e)
 
 static void set_readings(struct json *j, const struct report_event *e)
 {
-	set_bytes(j, "available_after_bytes", e->available_after_bytes);
-	set_bytes(j, "total_bytes", e->total_bytes);
-	set_bytes(j, "swap_free_bytes", e->swap_free_bytes);
-	set_bytes(j, "swap_total_bytes", e->swap_total_bytes);
+	json_set_u64(j, "available_after_bytes", e->available_after_bytes);
+	json_set_u64(j, "total_bytes", e->total_bytes);
+	json_set_u64(j, "swap_free_bytes", e->swap_free_bytes);
+	json_set_u64(j, "swap_total_bytes", e->swap_total_bytes);
 }
 
 static void set_change(struct json *j, const struct report_event *e)
 {
-	set_bytes(j, "available_before_bytes", e->available_before_bytes);
+	json_set_u64(j, "available_before_bytes", e->available_before_bytes);
 	set_readings(j, e);
 }
 
@@ -236,9 +231,9 @@ static void set_signalled(struct json *j, const struct report_event *e)
 	set_level(j, e);
 	set_change(j, e);
 	set_signal(j, e->sig);
-	set_bytes(j, "need_bytes", e->need_bytes);
-	set_bytes(j, "detect_usec", e->detect_usec);
-	set_bytes(j, "major_faults", e->major_faults);
+	json_set_u64(j, "need_bytes", e->need_bytes);
+	json_set_u64(j, "detect_usec", e->detect_usec);
+	json_set_u64(j, "major_faults", e->major_faults);
 	json_set_number(j, "newborn", e->newborn);
 	json_set_number(j, "outside", e->outside);
 }
@@ -248,8 +243,8 @@ static void set_freed(struct json *j, const struct report_event *e)
 	set_victim(j, e);
 	set_change(j, e);
 	set_signal(j, e->sig);
-	set_bytes(j, "freed_bytes", e->freed_bytes);
-	set_bytes(j, "latency_usec", e->latency_usec);
+	json_set_u64(j, "freed_bytes", e->freed_bytes);
+	json_set_u64(j, "latency_usec", e->latency_usec);
 }
 
 static void set_stuck(struct json *j, const struct report_event *e)
@@ -259,7 +254,7 @@ static void set_stuck(struct json *j, const struct report_event *e)
 	set_victim(j, e);
 	set_change(j, e);
 	set_signal(j, e->sig);
-	set_bytes(j, "latency_usec", e->latency_usec);
+	json_set_u64(j, "latency_usec", e->latency_usec);
 	json_set_text(j, "why", blame_name(b->kind));
 	if (b->kind == BLAME_PINNED || b->kind == BLAME_KTHREAD)
 		set_pinned_by(j, b->pid, b->comm);
@@ -285,8 +280,8 @@ static void set_no_victim(struct json *j, const struct report_event *e)
 	set_level(j, e);
 	set_readings(j, e);
 	json_set_text(j, "result", result_name(e->result));
-	set_bytes(j, "need_bytes", e->need_bytes);
-	set_bytes(j, "shmem_total_bytes", e->shmem_total_bytes);
+	json_set_u64(j, "need_bytes", e->need_bytes);
+	json_set_u64(j, "shmem_total_bytes", e->shmem_total_bytes);
 }
 
 static void set_ladder(struct json *j, const struct report_event *e)
@@ -300,16 +295,16 @@ static void set_ladder(struct json *j, const struct report_event *e)
 	else
 		set_cgroup(j, e->cgroup);
 	json_set_number(j, "members", e->members);
-	set_bytes(j, "expected_bytes", e->expected_bytes);
+	json_set_u64(j, "expected_bytes", e->expected_bytes);
 }
 
 static void set_recovered(struct json *j, const struct report_event *e)
 {
 	set_change(j, e);
 	json_set_number(j, "victims", e->victims);
-	set_bytes(j, "freed_bytes", e->freed_bytes);
-	set_bytes(j, "latency_usec", e->latency_usec);
-	set_bytes(j, "kernel_oom_kills", e->kernel_oom_kills);
+	json_set_u64(j, "freed_bytes", e->freed_bytes);
+	json_set_u64(j, "latency_usec", e->latency_usec);
+	json_set_u64(j, "kernel_oom_kills", e->kernel_oom_kills);
 }
 
 static void set_whole(struct json *j, const struct report_event *e)
@@ -346,7 +341,7 @@ static void set_kind(struct json *j, const struct report_event *e)
 	case REPORT_WHOLE:
 		return set_whole(j, e);
 	case REPORT_KERNEL_OOM:
-		return set_bytes(j, "kernel_oom_kills", e->kernel_oom_kills);
+		return json_set_u64(j, "kernel_oom_kills", e->kernel_oom_kills);
 	}
 }
 
@@ -357,7 +352,7 @@ static struct json *step_json(const struct episode *episode, const struct report
 
 	report_format(e, message, sizeof(message));
 	json_set_text(j, "event", report_kind_name(e->kind));
-	set_bytes(j, "offset_usec", sub_or_zero_u64(e->at_usec, episode->began_usec));
+	json_set_u64(j, "offset_usec", sub_or_zero_u64(e->at_usec, episode->began_usec));
 	json_set_text(j, "message", message);
 	set_kind(j, e);
 	return j;
@@ -436,11 +431,11 @@ static void set_sum(struct json *j, const struct episode *e)
 	json_set_text(j, "level", level_name(s.level));
 	json_set_text(j, "cause", cause_name(s.cause));
 	json_set_number(j, "victims", s.victims);
-	set_bytes(j, "freed_bytes", s.freed_bytes);
-	set_bytes(j, "kernel_oom_kills", s.kernel_oom_kills);
-	set_bytes(j, "available_before_bytes", s.available_before_bytes);
-	set_bytes(j, "available_after_bytes", s.available_after_bytes);
-	set_bytes(j, "total_bytes", s.total_bytes);
+	json_set_u64(j, "freed_bytes", s.freed_bytes);
+	json_set_u64(j, "kernel_oom_kills", s.kernel_oom_kills);
+	json_set_u64(j, "available_before_bytes", s.available_before_bytes);
+	json_set_u64(j, "available_after_bytes", s.available_after_bytes);
+	json_set_u64(j, "total_bytes", s.total_bytes);
 }
 
 struct json *episode_json(const struct episode *e)
@@ -457,7 +452,7 @@ struct json *episode_json(const struct episode *e)
 	}
 	json_set_number(j, "id", (int64_t)e->id);
 	set_time(j, "began", e->began_realtime_usec);
-	set_bytes(j, "duration_usec", sub_or_zero_u64(end_usec, e->began_usec));
+	json_set_u64(j, "duration_usec", sub_or_zero_u64(end_usec, e->began_usec));
 	json_set_bool(j, "under_way", e->ended_usec == 0);
 	json_set_bool(j, "recovered", e->recovered);
 	json_set_text(j, "domain", e->domain_path[0] ? e->domain : NULL);

@@ -44,7 +44,7 @@ static int open_all(void)
 	if (fd < 0 || snapshot_open(&by_bpf, fd, TABLE) < 0 ||
 		snapshot_open(&before, fd, TABLE) < 0 || snapshot_open(&after, fd, TABLE) < 0)
 		return -1;
-	if (!load_bpf(why, sizeof(why)) ||
+	if (!load_bpf(BPFFS, why, sizeof(why)) ||
 		snapshot_bpf_new(LOADED_PATH, &by_bpf, why, sizeof(why), &bpf) < 0)
 		bpf = NULL;
 	return 0;
@@ -427,9 +427,9 @@ static void it_fails(const char *path, int error, const char *clause)
 
 static void a_file_that_is_not_ours_is_not_believed(void **state)
 {
-	it_fails("/tmp/oomfwd-bpffs/nothing", -ENOENT, "no BPF program is loaded");
+	it_fails(BPFFS "/nothing", -ENOENT, "no BPF program is loaded");
 	it_fails("/proc/version", -EPERM, "is not a file of root's in a bpffs");
-	it_fails("/tmp/oomfwd-bpffs", -EPERM, "is not a file of root's in a bpffs");
+	it_fails(BPFFS, -EPERM, "is not a file of root's in a bpffs");
 	assert_int_equal(chmod(LOADED_PATH, 0666), 0);
 	it_fails(LOADED_PATH, -EPERM, "is not a file of root's in a bpffs");
 	assert_int_equal(chmod(LOADED_PATH, 0600), 0);
@@ -442,7 +442,7 @@ static void a_program_that_was_taken_out_is_missed_and_said_so(void **state)
 	assert_int_equal(unlink(LOADED_PATH), 0);
 	snapshot_bpf_prepare(bpf);
 	assert_int_equal(snapshot_bpf_read(bpf, &by_bpf), -ENOENT);
-	assert_true(load_bpf(said, sizeof(said))); /* of the next version, say */
+	assert_true(load_bpf(BPFFS, said, sizeof(said))); /* of the next version, say */
 	read_bpf();
 	assert_true(row_of(getpid())->mm_key != 0);
 }

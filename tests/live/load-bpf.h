@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOADED_PATH "/tmp/oomfwd-bpffs/tasks"
+#define BPFFS       "/tmp/oomfwd-bpffs"
+#define LOADED_PATH BPFFS "/oomfwd-tasks"
 
 /* The program is two directories away from whoever includes this, or where the environment says. */
 static inline void find_loader(char *path, size_t size)
@@ -36,7 +37,7 @@ static inline void find_loader(char *path, size_t size)
 }
 
 /* What it says goes to why, without the end of its line. */
-static inline bool run_loader(const char *program, char *why, size_t size)
+static inline bool run_loader(const char *program, const char *path, char *why, size_t size)
 {
 	int ends[2], status = -1;
 	ssize_t n;
@@ -47,7 +48,7 @@ static inline bool run_loader(const char *program, char *why, size_t size)
 	pid = fork();
 	if (pid == 0) {
 		dup2(ends[1], STDERR_FILENO);
-		execl(program, program, "load", LOADED_PATH, (char *)NULL);
+		execl(program, program, "load", path, (char *)NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -59,9 +60,10 @@ static inline bool run_loader(const char *program, char *why, size_t size)
 	return status == 0;
 }
 
-static inline bool load_bpf(char *why, size_t size)
+/* directory: where the bpffs is mounted. */
+static inline bool load_bpf(const char *directory, char *why, size_t size)
 {
-	char program[600];
+	char program[600], path[256];
 
 	find_loader(program, sizeof(program));
 	if (access(program, X_OK) < 0) {
@@ -73,10 +75,11 @@ static inline bool load_bpf(char *why, size_t size)
 		return false;
 	}
 	(void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	(void)mkdir("/tmp/oomfwd-bpffs", 0700);
-	if (mount("bpf", "/tmp/oomfwd-bpffs", "bpf", 0, NULL) < 0) {
+	(void)mkdir(directory, 0700);
+	if (mount("bpf", directory, "bpf", 0, NULL) < 0) {
 		snprintf(why, size, "no bpffs: %s", strerror(errno));
 		return false;
 	}
-	return run_loader(program, why, size);
+	snprintf(path, sizeof(path), "%s/oomfwd-tasks", directory);
+	return run_loader(program, path, why, size);
 }

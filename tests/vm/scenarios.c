@@ -41,6 +41,28 @@ static void slow_hog(void)
 	lab_hog(20);
 }
 
+/* One byte of each page, and nothing else: the fastest way to use memory up. */
+static void *touch_pages(void *arg)
+{
+	const size_t size = (size_t)2 << 30;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	for (size_t at = 0; p != MAP_FAILED && at < size; at += 4096)
+		p[at] = 1;
+	lab_sleep_for_ever();
+}
+
+static void race_hog(void)
+{
+	pthread_t thread;
+
+	lab->scenario_ready = 1;
+	for (long i = sysconf(_SC_NPROCESSORS_ONLN); i > 1; i--)
+		pthread_create(&thread, NULL, touch_pages, NULL);
+	touch_pages(NULL);
+}
+
 static void deaf_hog(void)
 {
 	signal(SIGTERM, SIG_IGN);
@@ -277,6 +299,7 @@ static void run_init(void)
 
 const struct scenario lab_scenarios[] = {
 	{ "plain", lab_plain_hog, SCENARIO_ALONE | SCENARIO_ALL_DIE },
+	{ "race", race_hog, SCENARIO_ALONE | SCENARIO_ALL_DIE },
 	{ "slow", slow_hog, SCENARIO_ALONE | SCENARIO_ALL_DIE },
 	{ "deaf", deaf_hog, SCENARIO_ALONE | SCENARIO_ALL_DIE },
 	{ "pair", pair, SCENARIO_ALONE | SCENARIO_ALL_DIE },
