@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A server starts with some hundred tasks; of more than fit the largest are seen. */
-#define TABLE_MIN 2048
+#define TABLE_MIN 1024
 /* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
  * keeps the states that it met: 0 to 15 KiB for an ordinary pattern, 1.1 MiB for a hostile one.
  * Those that the processes of this machine lead to exist after the rehearsal; who takes much there

@@ -12,7 +12,7 @@
 
 /* The buffer: text of one file or the records of one read, entries of /proc, entries of one task/.
  */
-#define SNAPSHOT_TEXT_SIZE    (64 * KIB)
+#define SNAPSHOT_TEXT_SIZE    (33 * KIB)
 #define SNAPSHOT_DIRENTS_SIZE (32 * KIB)
 #define SNAPSHOT_TIDS_SIZE    (16 * KIB)
 
