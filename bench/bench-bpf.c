@@ -89,25 +89,12 @@ static void report(uint32_t sleepers, uint32_t tasks)
 	printf("\n");
 }
 
-static int run(uint32_t count)
+static void run(uint32_t count)
 {
-	pid_t *pids = mmap(NULL, count * sizeof(*pids), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint32_t made, tasks = 0;
+	uint32_t tasks = 0;
 
-	if (pids == MAP_FAILED)
-		return 1;
-	made = fork_sleepers(pids, count);
-	if (made == count) {
-		measure(&tasks);
-		report(count, tasks);
-	} else {
-		fprintf(stderr, "bench-bpf: only %" PRIu32 " of %" PRIu32 " processes: %m\n", made,
-			count);
-	}
-	end_sleepers(pids, made);
-	munmap(pids, count * sizeof(*pids));
-	return made == count ? 0 : 1;
+	measure(&tasks);
+	report(count, tasks);
 }
 
 int main(int argc, char **argv)
@@ -137,7 +124,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "bench-bpf: cannot begin with %s processes.\n", *size);
 			return 1;
 		}
-		failed |= run(count);
+		failed |= beside_sleepers(count, run);
 	}
 	snapshot_bpf_free(bpf);
 	snapshot_close(&snapshot);

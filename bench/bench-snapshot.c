@@ -152,27 +152,12 @@ static void report(uint32_t sleepers, uint32_t tasks)
 		readers[2].usec[ROUNDS / 2] / readers[0].usec[ROUNDS / 2]);
 }
 
-static int run(uint32_t count)
+static void run(uint32_t count)
 {
-	pid_t *pids = mmap(NULL, count * sizeof(*pids), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint32_t made, tasks = 0;
+	uint32_t tasks = 0;
 
-	if (pids == MAP_FAILED)
-		return 1;
-	made = fork_sleepers(pids, count);
-	if (made == count) {
-		measure(&tasks);
-		report(count, tasks);
-	} else {
-		fprintf(stderr,
-			"bench-snapshot: only %" PRIu32 " of %" PRIu32
-			" processes could be made (%m); raise ulimit -u or kernel.pid_max.\n",
-			made, count);
-	}
-	end_sleepers(pids, made);
-	munmap(pids, count * sizeof(*pids));
-	return made == count ? 0 : 1;
+	measure(&tasks);
+	report(count, tasks);
 }
 
 int main(int argc, char **argv)
@@ -192,7 +177,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "bench-snapshot: cannot begin with %s processes.\n", *size);
 			return 1;
 		}
-		failed |= run(count);
+		failed |= beside_sleepers(count, run);
 		procps_pids_unref(&info);
 		snapshot_close(&snapshot);
 	}

@@ -2,8 +2,11 @@
 /* Processes that sleep, for benchmarks of the process table. */
 #pragma once
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,4 +33,26 @@ static inline void end_sleepers(const pid_t *pids, uint32_t count)
 		kill(pids[i], SIGKILL);
 	for (uint32_t i = 0; i < count; i++)
 		waitpid(pids[i], NULL, 0);
+}
+
+/* Measures beside so many of them. Returns 0, or 1 when they could not be made. */
+static inline int beside_sleepers(uint32_t count, void (*measure)(uint32_t count))
+{
+	pid_t *pids = mmap(NULL, count * sizeof(*pids), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t made;
+
+	if (pids == MAP_FAILED)
+		return 1;
+	made = fork_sleepers(pids, count);
+	if (made == count)
+		measure(count);
+	else
+		fprintf(stderr,
+			"Only %" PRIu32 " of %" PRIu32
+			" processes could be made (%m); raise ulimit -u or kernel.pid_max.\n",
+			made, count);
+	end_sleepers(pids, made);
+	munmap(pids, count * sizeof(*pids));
+	return made == count ? 0 : 1;
 }
