@@ -395,7 +395,7 @@ static void report(const struct scenario *s, const struct outcome *o, long kerne
 		"scenario=%s recovered=%d right=%d below_ms=%ld first_ms=%ld "
 		"exhausted_ms=%ld lowest_kib=%ld freed_kib=%ld kernel_oom_kills=%ld innocents=%u "
 		"innocents_of=%u victims_alive=%u victims_dead=%u survivors_dead=%u canary_ms=%ld "
-		"file_canary_ms=%ld run_ms=%ld",
+		"file_canary_ms=%ld signal_ms=%ld run_ms=%ld",
 		s->name, o->recovered,
 		innocents == all && survivors_dead == 0 &&
 			(alive == 0 || !(s->flags & SCENARIO_ALL_DIE)),
@@ -403,7 +403,7 @@ static void report(const struct scenario *s, const struct outcome *o, long kerne
 		o->last_kib - o->lowest_kib, kernel_kills, innocents, all, alive,
 		lab_count_roles(LAB_VICTIM, true), survivors_dead,
 		lab->canary_worst_msec[LAB_CANARY_CPU], lab->canary_worst_msec[LAB_CANARY_FILE],
-		o->run_msec);
+		o->signal_msec, o->run_msec);
 }
 
 static void idle(const struct subject *subject)
@@ -428,6 +428,7 @@ static bool run(const struct scenario *s, const struct subject *subject)
 	struct outcome o;
 	long kills;
 
+	lab_signals_watch();
 	start_bystanders();
 	lab_sleep_msec(300);
 	for (int i = 0; i < LAB_CANARIES; i++)

@@ -115,10 +115,19 @@ void lab_thrash(void) __attribute__((noreturn));
 /* Runs what argv[1] names, with its arguments; -1 when that is no tool. */
 int lab_tool(int argc, char *argv[]);
 
+/* --- signals.c --- */
+
+/* Notes every SIGTERM and SIGKILL from now on, if the kernel has the tracepoint. */
+void lab_signals_watch(void);
+/* When the last of the victims that were signalled was so for the first time; -1: none was. Ends
+ * the watch. */
+long lab_signals_last_msec(void);
+
 /* --- measure.c --- */
 
 struct outcome {
 	long below_msec, first_msec, exhausted_msec, lowest_kib, last_kib;
+	long signal_msec; /* from 10 % available to the last victim's first signal; -1: unknown */
 	bool low_seen, recovered;
 	long run_msec;
 };

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Where all daemons under test begin to act, by their settings or ours. */
+#define ACT_PERMILLE       100
 #define LOW_PERMILLE       120 /* below: the machine is short of memory */
 #define RECOVERED_PERMILLE 200 /* at or above: it is not */
 #define EXHAUSTED_PERMILLE 20  /* below: there is nothing left to act in */
@@ -174,7 +176,7 @@ static struct sample read_sample(int meminfo_fd)
 
 /* All that depends on the moment. */
 struct progress {
-	long start, last, low_since, above_since;
+	long start, last, low_since, act_since, above_since;
 	bool daemon_killed;
 };
 
@@ -189,6 +191,8 @@ static void note(
 		o->low_seen = true;
 		p->low_since = now;
 	}
+	if (p->act_since < 0 && s.available_kib * 1000 < s.total_kib * ACT_PERMILLE)
+		p->act_since = now;
 	if (o->low_seen && high && o->first_msec < 0)
 		o->first_msec = now - p->low_since;
 	if (o->low_seen && o->exhausted_msec < 0 &&
@@ -231,10 +235,16 @@ static void kill_subject(struct progress *p, const struct outcome *o, const stru
 void lab_measure(struct outcome *o, const struct scenario *s, const struct subject *subject)
 {
 	long limit = s->flags & SCENARIO_NOT_LOW ? LIMIT_NOT_LOW_MSEC : LIMIT_MSEC;
-	struct progress p = { .above_since = -1, .low_since = -1 };
+	struct progress p = { .above_since = -1, .low_since = -1, .act_since = -1 };
 	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	long signalled;
 
-	*o = (struct outcome){ .lowest_kib = LONG_MAX, .first_msec = -1, .exhausted_msec = -1 };
+	*o = (struct outcome){
+		.lowest_kib = LONG_MAX,
+		.first_msec = -1,
+		.exhausted_msec = -1,
+		.signal_msec = -1,
+	};
 	p.start = p.last = lab_now_msec();
 	for (;;) {
 		note(o, &p, read_sample(fd), lab_now_msec(),
@@ -248,5 +258,9 @@ void lab_measure(struct outcome *o, const struct scenario *s, const struct subje
 			break;
 		lab_sleep_msec(SAMPLE_MSEC);
 	}
+	signalled = lab_signals_last_msec();
+	/* A daemon that looked between two of our samples may have been faster. */
+	if (signalled >= 0 && p.act_since >= 0)
+		o->signal_msec = signalled > p.act_since ? signalled - p.act_since : 0;
 	close(fd);
 }
