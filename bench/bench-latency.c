@@ -66,7 +66,7 @@ static bool one_kill(struct actor *a, const struct victim_need *need, double *al
 
 	reader_prepare(&a->reader); /* as the daemon does in calm times */
 	start = now_usec();
-	if (actor_look_around(a, *need, NULL) < 0 || a->choice->count == 0)
+	if (actor_look_around(a, *need, 0, NULL) < 0 || a->choice->count == 0)
 		return false;
 	chosen = now_usec();
 	const struct candidate *c = &a->choice->candidates[a->choice->chosen[0]];

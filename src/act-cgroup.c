@@ -68,6 +68,24 @@ struct members {
 	uint32_t found; /* processes */
 };
 
+/* The group of a task, whose rows then know all. */
+static struct mm_group *whole_group_of(struct actor *a, uint32_t task)
+{
+	struct mm_group *g =
+		sharedmm_group_of(a->sharedmm, task, a->fns.cmp, a->fns.ctx, a->fns.evidence);
+	bool light = false;
+
+	for (uint32_t i = 0; g && i < g->count; i++) {
+		uint32_t member = sharedmm_members(a->sharedmm, g)[i];
+
+		light |= (a->snapshot.tasks[member].flags & TASK_LIGHT) != 0;
+		snapshot_complete_task(&a->snapshot, member);
+	}
+	if (light)
+		sharedmm_review(a->sharedmm, g);
+	return g;
+}
+
 static bool prepare_member(void *ctx, pid_t pid)
 {
 	struct members *m = ctx;
@@ -82,7 +100,7 @@ static bool prepare_member(void *ctx, pid_t pid)
 	if (!t || m->count == VICTIM_SET_MAX)
 		return true; /* left to cgroup.kill */
 	index = (uint32_t)(t - a->snapshot.tasks);
-	g = sharedmm_group_of(a->sharedmm, index, a->fns.cmp, a->fns.ctx, a->fns.evidence);
+	g = whole_group_of(a, index);
 	if (!g || g->mark == m->mark)
 		return true;
 	g->mark = m->mark;

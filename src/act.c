@@ -238,7 +238,9 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 {
 	int slots[VICTIM_SET_MAX];
 	uint32_t count = 0;
-	int r = actor_look_around(a, action->need, c->place);
+	uint64_t swap_used =
+		sub_or_zero_u64(c->in->mem->swap_total_bytes, c->in->mem->swap_free_bytes);
+	int r = actor_look_around(a, action->need, swap_used, c->place);
 
 	if (r < 0) {
 		report_line(REPORT_ERROR,

@@ -8,13 +8,14 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* A server starts with some hundred tasks; of more than fit the largest are seen. */
-#define TABLE_MIN 1024
+/* Room for twice the tasks that there are when the daemon starts, this much at least; of more than
+ * fit the largest are seen. */
+#define TABLE_MIN 512
 /* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
  * keeps the states that it met: 0 to 15 KiB for an ordinary pattern, 1.1 MiB for a hostile one.
  * Those that the processes of this machine lead to exist after the rehearsal; who takes much there
  * is given as much again. */
-#define HEAP_RESERVE_BYTES      (256 * KIB)
+#define HEAP_RESERVE_BYTES      (96 * KIB)
 #define HEAP_RESERVE_RULE_BYTES (8 * KIB)
 
 static int thaw(void *ctx, pid_t pid)
@@ -261,22 +262,35 @@ static void set_scope(struct actor *a, const struct domain_place *place, struct 
 	need->scope = a->scope;
 }
 
-int actor_look_around(struct actor *a, struct victim_need need, const struct domain_place *place)
+static int choose(struct actor *a, const struct victim_need *need)
 {
-	int r = reader_refresh(&a->reader, &a->snapshot);
+	int r = sharedmm_classify(a->sharedmm, &a->snapshot, a->facts.self);
+
+	if (r == 0)
+		victim_choose(&a->snapshot, a->sharedmm, a->config, a->hidden, need, &a->fns,
+			a->scratch, a->choice);
+	return r;
+}
+
+int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_used_bytes,
+	const struct domain_place *place)
+{
+	/* Who wants to see everybody has nobody left out. */
+	uint64_t light_bytes = need.explain ? 0 : victim_negligible_bytes(&need);
+	int r = reader_refresh(&a->reader, &a->snapshot, light_bytes, swap_used_bytes);
 
 	if (r < 0)
 		return r;
 	sweep_hidden(a);
-	r = sharedmm_classify(a->sharedmm, &a->snapshot, a->facts.self);
-	if (r < 0)
-		return r;
 	list_in_flight(a);
 	need.in_flight = a->in_flight;
 	set_scope(a, place, &need);
-	victim_choose(&a->snapshot, a->sharedmm, a->config, a->hidden, &need, &a->fns, a->scratch,
-		a->choice);
-	return 0;
+	r = choose(a, &need);
+	if (r == 0 && a->choice->incomplete) {
+		snapshot_complete(&a->snapshot);
+		r = choose(a, &need);
+	}
+	return r;
 }
 
 int actor_rehearse(struct actor *a, const struct meminfo *m)
@@ -288,7 +302,7 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 	};
 	uint64_t before = survive_heap_bytes(), taken;
-	int r = actor_look_around(a, need, NULL);
+	int r = actor_look_around(a, need, 0, NULL);
 
 	if (r == 0)
 		r = killer_rehearse(a->killer);
@@ -344,7 +358,7 @@ int actor_print_choice(struct actor *a, const struct config *c, const struct mem
 	int r;
 
 	actor_enter(a, place);
-	r = actor_look_around(a, need, place);
+	r = actor_look_around(a, need, 0, place);
 	if (r < 0)
 		return r;
 	if (place)

@@ -50,8 +50,9 @@ struct actor {
 };
 
 /* A fresh snapshot, its groups, and the choice for need in a->choice, out of those in place if that
- * is not NULL. 0 or -errno. */
-int actor_look_around(struct actor *a, struct victim_need need, const struct domain_place *place);
+ * is not NULL. The snapshot may hold light rows. swap_used_bytes: of the machine. 0 or -errno. */
+int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_used_bytes,
+	const struct domain_place *place);
 /* Puts an mm on the hidden list, which takes its handle over. */
 void actor_hide(struct actor *a, const struct mm_id *id);
 /* Prepares the group of a candidate. Returns its slot, or -errno of kill_prepare(): left out, for a

@@ -82,7 +82,14 @@ bool facts_is_protected(void *ctx, const struct task *t)
 {
 	struct facts *f = ctx;
 	struct task_detail d;
+	struct task whole;
 
+	if (t->flags & TASK_LIGHT) {
+		int r = snapshot_read_task(f->snapshot, t->id.pid, &whole);
+		if (r < 0)
+			return r != -ESRCH;
+		t = &whole;
+	}
 	if (t->id.pid <= 1 || t->id.pid == f->self || t->oom_score_adj == -1000 ||
 		(t->flags & TASK_KTHREAD))
 		return true;

@@ -28,7 +28,8 @@ void reader_close(struct reader *r)
 	r->bpf = NULL;
 }
 
-int reader_refresh(struct reader *r, struct snapshot *s)
+int reader_refresh(
+	struct reader *r, struct snapshot *s, uint64_t light_bytes, uint64_t swap_used_bytes)
 {
 	int error = r->bpf ? snapshot_bpf_read(r->bpf, s) : 0;
 
@@ -40,7 +41,7 @@ int reader_refresh(struct reader *r, struct snapshot *s)
 			"tasks by /proc this time, for the BPF program could not be read (%s)",
 			strerror(-error));
 	}
-	return snapshot_refresh(s);
+	return snapshot_refresh_heavy(s, light_bytes, swap_used_bytes);
 }
 
 void reader_prepare(struct reader *r)

@@ -20,8 +20,10 @@ struct reader {
 int reader_open(struct reader *r, enum config_reader wanted, struct snapshot *s);
 void reader_close(struct reader *r);
 
-/* As snapshot_refresh(), by the reader chosen; by /proc when that one fails. */
-int reader_refresh(struct reader *r, struct snapshot *s);
+/* By the reader chosen, or by /proc when that one fails, which is snapshot_refresh_heavy(): only it
+ * leaves light rows. */
+int reader_refresh(
+	struct reader *r, struct snapshot *s, uint64_t light_bytes, uint64_t swap_used_bytes);
 
 /* For calm times: has the next pass made ready. */
 void reader_prepare(struct reader *r);

@@ -128,22 +128,18 @@ static void find_borrowers(const struct sharedmm *sm, struct mm_group *g)
 			g->kthread = sm->borrowers[i];
 }
 
-/* Makes a group of the next n members behind those settled. */
-static void settle_group(struct settling *st, uint32_t n, enum mm_evidence evidence)
+void sharedmm_review(struct sharedmm *sm, struct mm_group *g)
 {
-	struct sharedmm *sm = st->sm;
-	struct mm_group *g = &sm->groups[sm->group_count];
-	uint32_t pending = 0;
+	uint32_t n = g->count, pending = 0;
 	bool adj_known = false;
 
 	*g = (struct mm_group){
-		.first = st->k->first + st->k->settled, .count = n, .evidence = evidence
+		.first = g->first, .count = n, .evidence = g->evidence, .mark = g->mark
 	};
 	for (uint32_t i = g->first; i < g->first + n; i++) {
 		uint32_t task = sm->members[i];
 		const struct task *t = task_at(sm, task);
 
-		sm->group_of[task] = sm->group_count;
 		add_counters(&g->mem, &t->mem);
 		if (t->id.pid == 1)
 			pin(g, MM_PIN_INIT, task);
@@ -166,6 +162,20 @@ static void settle_group(struct settling *st, uint32_t n, enum mm_evidence evide
 	find_borrowers(sm, g);
 	g->kill_pending = pending == n;
 	g->dying_partly = pending > 0 && pending < n;
+}
+
+/* Makes a group of the next n members behind those settled. */
+static void settle_group(struct settling *st, uint32_t n, enum mm_evidence evidence)
+{
+	struct sharedmm *sm = st->sm;
+	struct mm_group *g = &sm->groups[sm->group_count];
+
+	*g = (struct mm_group){
+		.first = st->k->first + st->k->settled, .count = n, .evidence = evidence
+	};
+	for (uint32_t i = g->first; i < g->first + n; i++)
+		sm->group_of[sm->members[i]] = sm->group_count;
+	sharedmm_review(sm, g);
 	st->k->settled += n;
 	sm->group_count++;
 }

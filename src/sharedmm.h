@@ -78,6 +78,10 @@ int sharedmm_classify(struct sharedmm *sm, const struct snapshot *s, pid_t self)
 struct mm_group *sharedmm_group_of(struct sharedmm *sm, uint32_t index, sharedmm_cmp_fn *cmp,
 	void *ctx, enum mm_evidence evidence);
 
+/* Has the members' rows, which were completed since g was settled, tell anew what g holds and what
+ * pins it. */
+void sharedmm_review(struct sharedmm *sm, struct mm_group *g);
+
 /* The members of g as task indices (g->count of them), ascending pid. */
 const uint32_t *sharedmm_members(const struct sharedmm *sm, const struct mm_group *g);
 

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KERNEL_PF_KTHREAD UINT64_C(0x00200000)
 #define SIGKILL_BIT       (UINT64_C(1) << 8)
@@ -15,6 +16,8 @@ enum {
 	STAT_FLAGS = 9,
 	STAT_THREADS = 20,
 	STAT_START = 22,
+	STAT_VSIZE,
+	STAT_RSS,
 	STAT_START_CODE = 26,
 	STAT_END_CODE,
 	STAT_START_STACK,
@@ -79,6 +82,10 @@ int snapshot_parse_stat(const char *text, struct task *ret)
 	if ((uint64_t)field[STAT_FLAGS] & KERNEL_PF_KTHREAD)
 		ret->flags |= TASK_KTHREAD;
 	set_marks(&ret->marks, field);
+	ret->mem = (struct mm_counters){
+		.vsize_bytes = (uint64_t)field[STAT_VSIZE],
+		.shmem_bytes = mul_sat_u64((uint64_t)field[STAT_RSS], (uint64_t)getpagesize()),
+	};
 	return 0;
 }
 

@@ -90,7 +90,7 @@ void snapshot_table_begin(struct snapshot *s)
 {
 	int last = snapshot_last_pid(s);
 
-	s->count = s->vanished = s->unread = s->dropped = 0;
+	s->count = s->vanished = s->unread = s->dropped = s->light = 0;
 	s->generation++;
 	s->last_pid = last > 0 ? last : 0;
 }
@@ -114,6 +114,8 @@ void snapshot_table_end(struct snapshot *s, bool sorted)
 {
 	if (!sorted || s->dropped)
 		sort_by_pid(s->tasks, s->count);
+	for (uint32_t i = 0; i < s->count; i++)
+		s->light += (s->tasks[i].flags & TASK_LIGHT) != 0;
 }
 
 const struct task *snapshot_find(const struct snapshot *s, pid_t pid)

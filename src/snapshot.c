@@ -16,6 +16,9 @@
  * that was under way when the pass began may have one a little older than last_pid. */
 #define NEWBORN_MARGIN 64
 
+/* A page of tables, 4 KiB, maps 2 MiB. */
+#define PAGE_TABLE_SHARE 512
+
 /* --- files --- */
 
 static ssize_t read_file(const struct snapshot *s, const char *path)
@@ -93,8 +96,8 @@ static void find_mm_thread(const struct snapshot *s, struct task *t)
 		return;
 	while (procfs_dir_next(&d, &tid) > 0) {
 		struct task thread = { 0 };
-		if (tid == pid || read_status(s, pid, tid, &thread) < 0 ||
-			thread.flags & TASK_NO_MM || read_stat(s, pid, tid, &thread) < 0)
+		if (tid == pid || read_stat(s, pid, tid, &thread) < 0 ||
+			read_status(s, pid, tid, &thread) < 0 || thread.flags & TASK_NO_MM)
 			continue;
 		t->mm_tid = tid;
 		t->mem = thread.mem;
@@ -113,8 +116,8 @@ static bool marks_are_zero(const struct mm_marks *m)
 	return memcmp(m, &zero, sizeof(zero)) == 0;
 }
 
-/* Fills *t, all of it, but leaves it in disorder when it fails. */
-static int read_task(const struct snapshot *s, pid_t pid, struct task *t)
+/* What the stat tells. */
+static int read_first(const struct snapshot *s, pid_t pid, struct task *t)
 {
 	int r;
 
@@ -124,8 +127,15 @@ static int read_task(const struct snapshot *s, pid_t pid, struct task *t)
 		return r;
 	t->mm_tid = t->id.pid;
 	if (t->flags & TASK_KTHREAD)
-		return 0;
-	r = read_status(s, pid, 0, t); /* its Tgid replaces id.pid */
+		t->mem = (struct mm_counters){ 0 };
+	return 0;
+}
+
+/* And all the rest. */
+static int read_rest(const struct snapshot *s, pid_t pid, struct task *t)
+{
+	int r = read_status(s, pid, 0, t); /* its Tgid replaces id.pid */
+
 	/* A task that was reaped while its status was written has no ids any more. */
 	if (r == -EINVAL && t->id.pid == 0)
 		return -ESRCH;
@@ -141,6 +151,14 @@ static int read_task(const struct snapshot *s, pid_t pid, struct task *t)
 	if (!(t->flags & TASK_NO_MM) && marks_are_zero(&t->marks))
 		t->flags |= TASK_MARKS_HIDDEN;
 	return 0;
+}
+
+/* Fills *t, all of it, but leaves it in disorder when it fails. */
+static int read_task(const struct snapshot *s, pid_t pid, struct task *t)
+{
+	int r = read_first(s, pid, t);
+
+	return r < 0 || t->flags & TASK_KTHREAD ? r : read_rest(s, pid, t);
 }
 
 int snapshot_read_task(struct snapshot *s, pid_t pid, struct task *ret)
@@ -163,19 +181,68 @@ static void count_failure(struct snapshot *s, int error)
 
 /* --- all tasks --- */
 
-static void add_task(struct snapshot *s, pid_t pid)
+/* Who is light: all that a process with this stat can hold is less than bytes. */
+struct limit {
+	uint64_t bytes, swap_used_bytes;
+};
+
+/* An upper bound: page tables are taken for those of memory that lies together. */
+static bool is_light(const struct task *t, const struct limit *l)
+{
+	uint64_t vsize = t->mem.vsize_bytes, resident = t->mem.shmem_bytes;
+	uint64_t held = min_u64(vsize, add_sat_u64(resident, l->swap_used_bytes));
+
+	return vsize > 0 && t->id.pid != 1 && !marks_are_zero(&t->marks) &&
+		add_sat_u64(held, vsize / PAGE_TABLE_SHARE) < l->bytes;
+}
+
+static void add_task(struct snapshot *s, pid_t pid, const struct limit *l)
 {
 	struct task spare = { 0 }, *t = snapshot_table_room(s, &spare);
-	int r = read_task(s, pid, t);
+	int r = read_first(s, pid, t);
 
+	if (r == 0 && is_light(t, l))
+		t->flags |= TASK_LIGHT;
+	else if (r == 0 && !(t->flags & TASK_KTHREAD))
+		r = read_rest(s, pid, t);
 	if (r < 0)
 		count_failure(s, r);
 	else
 		snapshot_table_take(s, t);
 }
 
+void snapshot_complete_task(struct snapshot *s, uint32_t index)
+{
+	struct task *t = &s->tasks[index], was = *t;
+	int r;
+
+	if (!(t->flags & TASK_LIGHT))
+		return;
+	s->light--;
+	t->flags &= ~(uint32_t)TASK_LIGHT;
+	r = read_rest(s, was.id.pid, t);
+	if (r == 0)
+		return;
+	count_failure(s, r);
+	*t = was;
+	t->mem = (struct mm_counters){ 0 };
+	t->flags = TASK_NO_MM;
+}
+
+void snapshot_complete(struct snapshot *s)
+{
+	for (uint32_t i = 0; i < s->count && s->light > 0; i++)
+		snapshot_complete_task(s, i);
+}
+
 int snapshot_refresh(struct snapshot *s)
 {
+	return snapshot_refresh_heavy(s, 0, 0);
+}
+
+int snapshot_refresh_heavy(struct snapshot *s, uint64_t light_bytes, uint64_t swap_used_bytes)
+{
+	const struct limit limit = { light_bytes, swap_used_bytes };
 	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
 	pid_t pid, previous = 0;
 	bool sorted = true;
@@ -188,7 +255,7 @@ int snapshot_refresh(struct snapshot *s)
 	while ((r = procfs_dir_next(&d, &pid)) > 0) {
 		sorted &= pid > previous;
 		previous = pid;
-		add_task(s, pid);
+		add_task(s, pid, &limit);
 	}
 	if (r < 0)
 		s->count = 0;

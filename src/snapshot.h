@@ -25,6 +25,8 @@ enum task_flag {
 	TASK_CORE_DUMPING = 1 << 3,  /* "CoreDumping: 1": the mm lives until the dump ends */
 	TASK_KILL_PENDING = 1 << 4,  /* SIGKILL in SigPnd or ShdPnd */
 	TASK_MARKS_HIDDEN = 1 << 5,  /* mm marks read as 0: no ptrace-read permission */
+	/* The row is the stat's alone, see snapshot_refresh_heavy(). */
+	TASK_LIGHT = 1 << 10,
 	/* The BPF reader alone knows of these. */
 	TASK_EXITING = 1 << 6,     /* on its way out, whether a signal is pending or not */
 	TASK_OOM_SKIP = 1 << 7,    /* the kernel's OOM killer has done with the mm (MMF_OOM_SKIP) */
@@ -70,6 +72,7 @@ struct snapshot {
 	uint32_t vanished;   /* exited while we read them: not an error */
 	uint32_t unread;     /* there, but could not be read (no fd, no permission) */
 	uint32_t dropped;    /* small tasks left out because the table was full */
+	uint32_t light;      /* rows that are TASK_LIGHT */
 	uint64_t generation; /* +1 a pass; indices into tasks belong to one generation */
 	pid_t last_pid;      /* newest pid of the pid namespace when the pass began; 0: unknown */
 	int proc_fd;         /* borrowed */
@@ -95,6 +98,20 @@ int snapshot_reserve(struct snapshot *s, uint32_t capacity);
  * table is then empty.
  */
 int snapshot_refresh(struct snapshot *s);
+
+/*
+ * The same at a third of the cost, for who needs to know everything of large processes only: of
+ * those that cannot hold light_bytes, whatever they have of the swap_used_bytes in use, only the
+ * stat is read, and they are TASK_LIGHT. Their uid, oom_score_adj, signals and swap are unknown
+ * (0), and all that is resident counts as shared memory. No such row is ever pid 1's, or one that
+ * hides its marks or shows no mm.
+ */
+int snapshot_refresh_heavy(struct snapshot *s, uint64_t light_bytes, uint64_t swap_used_bytes);
+
+/* Reads the rest of a light row, or of all of them. Who is gone by now, or cannot be read, is
+ * counted as in a pass, and its row becomes TASK_NO_MM. */
+void snapshot_complete_task(struct snapshot *s, uint32_t index);
+void snapshot_complete(struct snapshot *s);
 
 /* Reads one task as snapshot_refresh does; the table stays as it is. Returns 0, -ESRCH when it is
  * gone, -EINVAL when pid is a thread that is not a leader, or another -errno. */
@@ -134,7 +151,8 @@ int snapshot_read_exe(const struct snapshot *s, pid_t pid, char *ret, size_t siz
  */
 int snapshot_read_cgroup(const struct snapshot *s, pid_t pid, char *ret, size_t size);
 
-/* Pure parsers, for tests and fuzzers: text of one file in, 0 or -EINVAL out. */
+/* Pure parsers, for tests and fuzzers: text of one file in, 0 or -EINVAL out. The stat gives the
+ * size of the mm too, all that is resident as shared memory; the status then says it better. */
 int snapshot_parse_stat(const char *text, struct task *ret);
 int snapshot_parse_status(const char *text, struct task *ret);
 int snapshot_parse_cgroup(const char *text, char *ret, size_t size);

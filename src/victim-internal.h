@@ -65,6 +65,8 @@ struct chooser {
 	const struct victim_fns *fns;
 	struct choice *ret;
 	uint64_t alone_bytes, small_bytes;
+	uint64_t least_bytes; /* who may give less is not ranked */
+	bool guessed;         /* much shared memory was judged by the counters of all rows */
 
 	uint32_t walk_count, walk_failures;
 	uint64_t walked_bytes;
@@ -88,8 +90,11 @@ struct chooser {
 	uint64_t share_bytes;
 };
 
-/* Begins a ranking: puts all tasks in the order of the most that they may give. */
+/* Begins a ranking: puts the tasks that may give least_bytes in the order of the most that they may
+ * give. */
 void victim_rank_begin(struct chooser *ch);
+/* Adds the others, for people who want to see them. */
+void victim_rank_rest(struct chooser *ch);
 
 /* The next group in rank: *ret has its final badness and yield. False: there is none. */
 bool victim_rank_next(struct chooser *ch, struct candidate *ret, bool *ret_avoided);

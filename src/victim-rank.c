@@ -183,6 +183,8 @@ static uint64_t shmem_bytes_of(struct chooser *ch, uint32_t task, const struct m
 	}
 	if (known && !known->failed)
 		return min_u64(known->shmem.private_bytes, g->mem.shmem_bytes);
+	/* Light rows do not tell how little they share. */
+	ch->guessed |= g->mem.shmem_bytes >= victim_negligible_bytes(ch->need);
 	return sharedmm_shmem_alone_bytes(ch->sm, g);
 }
 
@@ -307,15 +309,28 @@ static void weigh(struct chooser *ch, const struct victim_scratch *e)
 		});
 }
 
+static bool may_be_ranked(const struct chooser *ch, uint32_t task)
+{
+	return !(ch->s->tasks[task].flags & (TASK_KTHREAD | TASK_NO_MM | TASK_LIGHT)) &&
+		victim_in_scope(ch, task);
+}
+
 void victim_rank_begin(struct chooser *ch)
 {
 	ch->heap_count = 0;
 	ch->ahead_bytes = 0;
 	ch->mark = sharedmm_new_mark(ch->sm);
 	for (uint32_t i = 0; i < ch->s->count; i++)
-		if (!(ch->s->tasks[i].flags & (TASK_KTHREAD | TASK_NO_MM)) &&
-			victim_in_scope(ch, i))
+		if (may_be_ranked(ch, i) && bound_bytes(ch, i) >= ch->least_bytes)
 			push_bound(ch, i);
+}
+
+void victim_rank_rest(struct chooser *ch)
+{
+	for (uint32_t i = 0; i < ch->s->count; i++)
+		if (may_be_ranked(ch, i) && bound_bytes(ch, i) < ch->least_bytes)
+			push_bound(ch, i);
+	ch->least_bytes = 0;
 }
 
 bool victim_rank_next(struct chooser *ch, struct candidate *ret, bool *ret_avoided)

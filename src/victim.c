@@ -11,6 +11,8 @@
 #define BROOD_FACTOR      4
 #define BROOD_YOUNG_TICKS UINT64_C(6000)
 
+#define NEGLIGIBLE_DIVISOR 16
+
 /* Why the group is not eligible; REASON_CHOSEN: it is. Reads what the rules want to know. */
 static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
 {
@@ -74,11 +76,12 @@ static void admit(struct chooser *ch, struct candidate *c, bool avoided)
 	victim_set_note(ch, c);
 }
 
-static void rank_and_take(struct chooser *ch)
+static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 {
 	struct candidate c;
 	bool avoided;
 
+	ch->least_bytes = least_bytes;
 	ch->covered = ch->any_eligible = ch->any_dying = false;
 	ch->set_count = ch->ret->candidate_count = 0;
 	ch->set_bytes = ch->eligible_bytes = 0;
@@ -94,6 +97,7 @@ static void note_rest(struct chooser *ch)
 	struct candidate c;
 	bool avoided;
 
+	victim_rank_rest(ch);
 	while (victim_set_has_room(ch) && victim_rank_next(ch, &c, &avoided))
 		admit(ch, &c, avoided);
 }
@@ -182,6 +186,48 @@ static bool find_brood(struct chooser *ch)
 	return ch->brood.bytes > 0;
 }
 
+uint64_t victim_negligible_bytes(const struct victim_need *need)
+{
+	return need->bytes / NEGLIGIBLE_DIVISOR;
+}
+
+static bool is_alone(const struct chooser *ch)
+{
+	return ch->covered && ch->set_count == 1;
+}
+
+/* Whether the set is as good as with the negligible ones. */
+static bool does_without_negligible(const struct chooser *ch)
+{
+	const struct choice *c = ch->ret;
+
+	for (uint32_t i = 0; i < c->candidate_count; i++)
+		if (c->candidates[i].reason == REASON_CHOSEN &&
+			(c->candidates[i].group.oom_score_adj < 0 ||
+				(c->candidates[i].rule &&
+					c->candidates[i].rule->action == RULE_AVOID)))
+			return false;
+	return ch->covered;
+}
+
+/* Whether light rows might change the choice: more than one is needed, one of them shares the mm of
+ * the one chosen, or might share much with whoever was considered. */
+static bool lacks_rows(const struct chooser *ch)
+{
+	const struct candidate *c = ch->ret->candidates;
+
+	if (ch->s->light == 0)
+		return false;
+	if (!is_alone(ch) || !does_without_negligible(ch) || ch->guessed)
+		return true;
+	while (c->reason != REASON_CHOSEN)
+		c++;
+	for (uint32_t i = 0; i < c->group.count; i++)
+		if (ch->s->tasks[sharedmm_members(ch->sm, &c->group)[i]].flags & TASK_LIGHT)
+			return true;
+	return false;
+}
+
 void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct config *c,
 	const struct hidden_list *hidden, const struct victim_need *need,
 	const struct victim_fns *fns, struct victim_scratch *scratch, struct choice *ret)
@@ -207,9 +253,18 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	ret->generation = s->generation;
 	ret->count = 0;
 	ret->yield_bytes = 0;
-	rank_and_take(&ch);
-	if (!(ch.covered && ch.set_count == 1) && find_brood(&ch))
-		rank_and_take(&ch);
+	ret->incomplete = false;
+	rank_and_take(&ch, victim_negligible_bytes(need));
+	if (lacks_rows(&ch)) {
+		ret->incomplete = true;
+		ret->result = VICTIM_NONE;
+		ret->candidate_count = 0;
+		return;
+	}
+	if (!does_without_negligible(&ch))
+		rank_and_take(&ch, 0);
+	if (!is_alone(&ch) && find_brood(&ch))
+		rank_and_take(&ch, 0);
 	if (need->explain)
 		note_rest(&ch);
 	victim_set_conclude(&ch);

@@ -10,6 +10,11 @@
  * yield first, then the younger, then the higher pid. Rules see every member of a group; protect
  * goes before avoid, avoid before prefer.
  *
+ * Negligible: who holds less than a 16th of the need is a candidate only where the others cannot
+ * cover it, or where one of those chosen is to be spared (a negative oom_score_adj, an avoid rule).
+ * So no crowd of small ones dies where a few suffice, and a reader may leave out what it takes to
+ * rank them (TASK_LIGHT).
+ *
  * Many small ones ("brood"): when no single group gives alone_bytes, the processes of one fork
  * family (equal marks, one uid, at least 32 of them, none older than a minute) count as one
  * candidate with the sum of what they give, if that is at least an eighth of the need and four
@@ -122,6 +127,7 @@ struct candidate {
 
 struct choice {
 	enum victim_result result;
+	bool incomplete;      /* light rows matter: complete them all, classify and choose again */
 	uint64_t generation;  /* of the snapshot the indices belong to */
 	uint64_t yield_bytes; /* of those chosen, in all */
 	uint32_t count;       /* chosen: candidates[chosen[0 .. count)] */
@@ -135,6 +141,9 @@ struct hidden_list {
 	uint32_t count;
 	struct mm_id ids[VICTIM_HIDDEN_MAX];
 };
+
+/* Who holds less than this is negligible. */
+uint64_t victim_negligible_bytes(const struct victim_need *need);
 
 struct victim_scratch {
 	uint64_t key, yield_bytes;
@@ -155,6 +164,9 @@ struct victim_scratch {
  * sm must be classified from s; scratch must hold s->count entries. Candidates are those that were
  * looked at: groups are settled and details read only for tasks whose counters could put them among
  * those chosen. Order of the tasks in s never changes the outcome.
+ *
+ * Light rows of s are negligible. Where one group of the others suffices they are not asked for;
+ * otherwise nobody is chosen, and ret->incomplete is set.
  */
 void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct config *c,
 	const struct hidden_list *hidden, const struct victim_need *need,

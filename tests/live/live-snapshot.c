@@ -74,6 +74,32 @@ static void memory_is_shown_by_its_kind(void **state)
 	assert_true(s.last_pid > 0);
 }
 
+static void a_pass_for_the_large_knows_the_small_by_their_stat(void **state)
+{
+	pid_t large = child_fork(hold_50_mib), small = child_fork(child_ready);
+	struct snapshot heavy;
+
+	assert_int_equal(snapshot_refresh(&s), 0);
+	assert_int_equal(snapshot_open(&heavy, s.proc_fd, s.capacity), 0);
+	assert_int_equal(snapshot_refresh_heavy(&heavy, 40 * MIB, 0), 0);
+	assert_int_equal(snapshot_find(&heavy, large)->flags, 0);
+	assert_true(snapshot_find(&heavy, large)->mem.anon_bytes >= 50 * MIB);
+	assert_int_equal(snapshot_find(&heavy, 1)->flags & TASK_LIGHT, 0);
+
+	const struct task *light = snapshot_find(&heavy, small), *full = row_of(small);
+	assert_memory_equal(&light->marks, &full->marks, sizeof(full->marks));
+	assert_int_equal(light->id.start_ticks, full->id.start_ticks);
+	assert_int_equal(light->mem.vsize_bytes, full->mem.vsize_bytes);
+	/* The sanitizers map terabytes, for which there could be many page tables. */
+	assert_int_equal(light->flags, full->mem.vsize_bytes < GIB ? TASK_LIGHT : 0);
+	snapshot_complete(&heavy);
+	assert_int_equal(heavy.light, 0);
+	assert_int_equal(light->flags, 0);
+	assert_int_equal(light->uid, full->uid);
+	assert_int_equal(light->mem.anon_bytes, full->mem.anon_bytes);
+	snapshot_close(&heavy);
+}
+
 static void share_memory(int index)
 {
 	touch_memory(10 * MIB, MAP_PRIVATE);
@@ -352,6 +378,7 @@ int main(void)
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		LIVE(memory_is_shown_by_its_kind),
+		LIVE(a_pass_for_the_large_knows_the_small_by_their_stat),
 		LIVE(sharers_show_the_same_marks_and_figures),
 		LIVE(forked_siblings_show_the_same_marks),
 		LIVE(exec_changes_the_marks_and_not_the_identity),

@@ -17,6 +17,8 @@
 	" S 40 41 42 0 -1 4194304 101 0 0 0 0 0 0 0 20 0 3 0 470941 3133440 382 "                  \
 	"18446744073709551615 1001 1002 1003 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 "                    \
 	"2001 2002 2003 3001 3002 3003 3004 0\n"
+#define STAT_MAPPED   3133440
+#define STAT_RESIDENT (382 * (uint64_t)getpagesize())
 #define STAT_TAIL_HIDDEN                                                                           \
 	" S 40 41 42 0 -1 4194304 101 0 0 0 0 0 0 0 20 0 1 0 470941 3133440 382 "                  \
 	"18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
@@ -447,6 +449,89 @@ static void the_table_grows_and_keeps_its_rows(void **state)
 	assert_int_equal(w->s.count, 2);
 }
 
+static void of_who_cannot_hold_much_only_the_stat_is_read(void **state)
+{
+	struct world *w = *state;
+
+	write_process(&w->tree, 1, 5, 10);
+	write_kthread(&w->tree, 2);
+	write_process(&w->tree, 30, 5, 33);
+	tree_write(&w->tree, "30/stat", "30 (cat)" STAT_TAIL);
+	write_process(&w->tree, 31, 5, 10);
+	tree_write(&w->tree, "31/stat", "31 (sshd)" STAT_TAIL_HIDDEN);
+	write_process(&w->tree, 32, 5, 0);
+	tree_write(&w->tree, "32/stat", "32 (leader)" STAT_TAIL_ZOMBIE);
+	/* Neither is to be missed by a pass that leaves it alone. */
+	assert_int_equal(unlinkat(w->tree.fd, "30/status", 0), 0);
+
+	assert_int_equal(snapshot_refresh_heavy(&w->s, 100 * MIB, 0), 0);
+	assert_int_equal(w->s.count, 5);
+	assert_int_equal(w->s.light, 1);
+	const struct task *t = snapshot_find(&w->s, 30);
+	assert_int_equal(t->flags, TASK_LIGHT);
+	assert_int_equal(t->id.start_ticks, 470941);
+	assert_int_equal(t->mm_tid, 30);
+	assert_int_equal(t->marks.env_start, 3003);
+	assert_int_equal(t->mem.vsize_bytes, STAT_MAPPED);
+	assert_int_equal(t->mem.shmem_bytes, STAT_RESIDENT);
+	assert_int_equal(t->oom_score_adj, 0);
+	/* pid 1, a kernel thread, one with hidden marks, one without an mm: as ever */
+	assert_int_equal(snapshot_find(&w->s, 1)->mem.anon_bytes, 10 * KIB);
+	assert_int_equal(snapshot_find(&w->s, 2)->flags, TASK_KTHREAD);
+	assert_int_equal(snapshot_find(&w->s, 2)->mem.shmem_bytes, 0);
+	assert_true(snapshot_find(&w->s, 31)->flags & TASK_MARKS_HIDDEN);
+	assert_int_equal(snapshot_find(&w->s, 31)->mem.shmem_bytes, 0);
+	assert_false(snapshot_find(&w->s, 32)->flags & TASK_LIGHT);
+}
+
+static void the_bound_of_who_is_light_leaves_nothing_out(void **state)
+{
+	struct world *w = *state;
+	uint64_t mapped = STAT_MAPPED, resident = STAT_RESIDENT, tables = mapped / 512;
+
+	write_process(&w->tree, 30, 5, 10);
+	tree_write(&w->tree, "30/stat", "30 (cat)" STAT_TAIL);
+	assert_int_equal(snapshot_refresh_heavy(&w->s, resident + tables, 0), 0);
+	assert_int_equal(w->s.light, 0);
+	assert_int_equal(snapshot_refresh_heavy(&w->s, resident + tables + 1, 0), 0);
+	assert_int_equal(w->s.light, 1);
+	/* What is swapped out may all be its own, but for what it does not even map. */
+	assert_int_equal(snapshot_refresh_heavy(&w->s, resident + tables + 1, 1), 0);
+	assert_int_equal(w->s.light, 0);
+	assert_int_equal(snapshot_refresh_heavy(&w->s, mapped + tables + 1, GIB), 0);
+	assert_int_equal(w->s.light, 1);
+	assert_int_equal(snapshot_refresh_heavy(&w->s, mapped + tables, GIB), 0);
+	assert_int_equal(w->s.light, 0);
+}
+
+static void light_rows_are_completed_later(void **state)
+{
+	struct world *w = *state;
+	struct task whole[4];
+
+	for (int pid = 30; pid < 34; pid++)
+		write_process(&w->tree, pid, 5, pid);
+	assert_int_equal(snapshot_refresh(&w->s), 0);
+	assert_int_equal(w->s.light, 0);
+	memcpy(whole, w->s.tasks, sizeof(whole));
+	assert_int_equal(snapshot_refresh_heavy(&w->s, 100 * MIB, 0), 0);
+	assert_int_equal(w->s.light, 4);
+
+	snapshot_complete_task(&w->s, 2);
+	assert_int_equal(w->s.light, 3);
+	assert_memory_equal(&w->s.tasks[2], &whole[2], sizeof(whole[2]));
+	assert_int_equal(unlinkat(w->tree.fd, "31/status", 0), 0); /* it went meanwhile */
+	snapshot_complete(&w->s);
+	assert_int_equal(w->s.light, 0);
+	assert_memory_equal(&w->s.tasks[0], &whole[0], sizeof(whole[0]));
+	assert_memory_equal(&w->s.tasks[3], &whole[3], sizeof(whole[3]));
+	assert_int_equal(w->s.tasks[1].flags, TASK_NO_MM);
+	assert_int_equal(w->s.tasks[1].id.pid, 31);
+	assert_int_equal(w->s.tasks[1].mem.shmem_bytes, 0);
+	assert_int_equal(w->s.vanished, 1);
+	assert_int_equal(w->s.count, 4);
+}
+
 static void the_thread_of_a_zombie_leader_shows_the_mm(void **state)
 {
 	struct world *w = *state;
@@ -716,6 +801,9 @@ int main(void)
 		WITH_TREE(a_full_table_keeps_the_large_and_pid_1),
 		WITH_TREE(a_full_table_lets_kernel_threads_go_first),
 		WITH_TREE(the_table_grows_and_keeps_its_rows),
+		WITH_TREE(of_who_cannot_hold_much_only_the_stat_is_read),
+		WITH_TREE(the_bound_of_who_is_light_leaves_nothing_out),
+		WITH_TREE(light_rows_are_completed_later),
 		WITH_TREE(the_thread_of_a_zombie_leader_shows_the_mm),
 		WITH_TREE(one_task_is_read_or_refused),
 		WITH_TREE(a_status_larger_than_the_buffer_is_read_in_pieces),

@@ -204,12 +204,71 @@ static void test_absurd_counters_do_no_harm(void **state)
 	}
 }
 
+/* What a reader leaves out that knows how much each process holds at the most. */
+static bool leave_out_what_is_negligible(struct world *w)
+{
+	for (uint32_t i = 0; i < w->s.count; i++) {
+		struct task *t = &w->tasks[i];
+		uint64_t held = t->mem.anon_bytes + t->mem.shmem_bytes + t->mem.swap_bytes +
+			t->mem.pgtables_bytes;
+
+		if (t->flags & TASK_NO_MM || t->id.pid == 1 ||
+			held >= victim_negligible_bytes(&w->need))
+			continue;
+		t->flags |= TASK_LIGHT;
+		t->flags &= ~(uint32_t)TASK_KILL_PENDING;
+		t->uid = 0;
+		t->oom_score_adj = 0;
+		t->mem = (struct mm_counters){ .shmem_bytes =
+						       t->mem.anon_bytes + t->mem.shmem_bytes };
+		w->s.light++;
+	}
+	return w->s.light > 0;
+}
+
+/* A choice that does without the light rows is the one that would be made with all of them. */
+static void test_light_rows_never_change_the_choice(void **state)
+{
+	static struct task whole[TASKS_MAX];
+	struct world *w = *state;
+	uint32_t complete = 0, incomplete = 0;
+
+	for (uint64_t seed = 60000; seed < 66000; seed++) {
+		uint64_t r, name;
+
+		random_world(w, seed, &r);
+		w->need.explain = false;
+		w->s.light = 0;
+		/* So much that it is walked, or none. */
+		for (uint32_t i = 0; i < w->s.count; i++)
+			if (w->tasks[i].mem.shmem_bytes < victim_negligible_bytes(&w->need))
+				w->tasks[i].mem.shmem_bytes = 0;
+		choose(w);
+		name = name_of_choice(w);
+		memcpy(whole, w->tasks, w->s.count * sizeof(whole[0]));
+		if (!leave_out_what_is_negligible(w))
+			continue;
+		choose(w);
+		if (!w->choice.incomplete) {
+			assert_int_equal(name_of_choice(w), name);
+			complete++;
+		} else {
+			assert_int_equal(w->choice.count, 0);
+			incomplete++;
+		}
+		memcpy(w->tasks, whole, w->s.count * sizeof(whole[0]));
+		w->s.light = 0;
+	}
+	assert_true(complete > 500 && incomplete > 500); /* both kinds were met */
+}
+
 /* --- the plain way, for comparison: all groups, sorted, without laziness --- */
 
 struct plain {
 	int64_t badness;
 	uint64_t yield_bytes, start_ticks, mm;
 	pid_t pid;
+	int16_t oom_score_adj;
 	bool chosen;
 };
 
@@ -253,6 +312,7 @@ static uint32_t list_plain(struct world *w, struct plain *list)
 				t->mem.anon_bytes + t->mem.swap_bytes + t->mem.pgtables_bytes,
 			.start_ticks = t->id.start_ticks,
 			.pid = t->id.pid,
+			.oom_score_adj = t->oom_score_adj,
 			.mm = mm,
 		};
 		list[n].badness = (int64_t)list[n].yield_bytes +
@@ -264,35 +324,57 @@ static uint32_t list_plain(struct world *w, struct plain *list)
 }
 
 /* Marks those to be chosen; returns whether they cover the need. */
-static bool choose_plain(const struct world *w, struct plain *list, uint32_t n)
+static bool choose_of(const struct world *w, struct plain **list, uint32_t n)
 {
 	uint64_t sum = 0;
 	uint32_t end = 0;
 
 	while (end < n && sum < w->need.bytes) {
-		list[end].chosen = true;
-		sum += list[end++].yield_bytes;
-		if (list[end - 1].yield_bytes < w->need.alone_bytes)
+		list[end]->chosen = true;
+		sum += list[end++]->yield_bytes;
+		if (list[end - 1]->yield_bytes < w->need.alone_bytes)
 			continue;
 		for (uint32_t i = 0; i + 1 < end; i++)
-			list[i].chosen = false;
+			list[i]->chosen = false;
 		return true;
 	}
 	for (bool cover = sum >= w->need.bytes; cover;) {
 		uint32_t least = n;
 
 		for (uint32_t i = 0; i < end; i++)
-			if (list[i].chosen &&
-				(least == n || list[i].yield_bytes <= list[least].yield_bytes))
+			if (list[i]->chosen &&
+				(least == n || list[i]->yield_bytes <= list[least]->yield_bytes))
 				least = i;
-		if (sum - list[least].yield_bytes < w->need.bytes)
+		if (sum - list[least]->yield_bytes < w->need.bytes)
 			return true;
-		sum -= list[least].yield_bytes;
-		list[least].chosen = false;
+		sum -= list[least]->yield_bytes;
+		list[least]->chosen = false;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		list[i].chosen = list[i].yield_bytes >= w->need.bytes / 8;
+		list[i]->chosen = list[i]->yield_bytes >= w->need.bytes / 8;
 	return false;
+}
+
+/* Without the negligible first, then all. */
+static bool choose_plain(const struct world *w, struct plain *list, uint32_t n)
+{
+	struct plain *some[64], *all[64];
+	uint32_t count = 0;
+	bool spared = false;
+
+	for (uint32_t i = 0; i < n; i++) {
+		all[i] = &list[i];
+		if (list[i].yield_bytes >= w->need.bytes / 16)
+			some[count++] = &list[i];
+	}
+	bool cover = choose_of(w, some, count);
+	for (uint32_t i = 0; i < n; i++)
+		spared |= list[i].chosen && list[i].oom_score_adj < 0;
+	if (cover && !spared)
+		return true;
+	for (uint32_t i = 0; i < n; i++)
+		list[i].chosen = false;
+	return choose_of(w, all, n);
 }
 
 static void test_the_lazy_choice_is_that_of_the_plain_way(void **state)
@@ -339,6 +421,7 @@ int main(void)
 		TEST(test_nobody_better_is_overlooked),
 		TEST(test_hiding_those_chosen_ends),
 		TEST(test_absurd_counters_do_no_harm),
+		TEST(test_light_rows_never_change_the_choice),
 		TEST(test_the_lazy_choice_is_that_of_the_plain_way),
 	};
 

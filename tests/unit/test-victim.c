@@ -50,10 +50,95 @@ static void test_small_ones_with_a_high_adj_do_not_die_with_the_hog(void **state
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_chosen_alone(w, hog);
 	w->s.count = 10;
+	w->tasks[3].mem.anon_bytes = 70 * MIB;
 	hog = process(w, "hog", 2 * GIB);
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_chosen_alone(w, hog);
 	assert_int_equal(verdict_on(w, &w->tasks[3])->reason, REASON_REDUNDANT);
+}
+
+/* Pods without requests are killed first, but not by dozens where one of another class suffices. */
+static void test_who_holds_next_to_nothing_waits_for_those_who_suffice(void **state)
+{
+	struct world *w = *state;
+	struct task *a, *b, *pod = NULL;
+
+	for (int i = 0; i < 80; i++) { /* 1,200 MiB in all */
+		pod = process(w, "pod", 15 * MIB);
+		pod->oom_score_adj = 1000;
+		pod->uid = (uid_t)i;
+	}
+	a = process(w, "a", 600 * MIB);
+	b = process(w, "b", 500 * MIB);
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_sound(w);
+	assert_int_equal(w->choice.count, 2);
+	assert_chosen(w, a);
+	assert_chosen(w, b);
+	/* 64 MiB are a 16th of the need: not next to nothing. */
+	pod->mem.anon_bytes = 64 * MIB;
+	a->mem.anon_bytes = 500 * MIB;
+	b->mem.anon_bytes = 508 * MIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.count, 3);
+	assert_chosen(w, pod);
+	/* Where the others do not suffice, each has its turn. */
+	b->mem.anon_bytes = 100 * MIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_sound(w);
+	assert_true(w->choice.count > 30);
+	/* Nor is one sacrificed that is to be spared. */
+	b->mem.anon_bytes = 2 * GIB;
+	b->oom_score_adj = -1;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_true(w->choice.count > 30);
+	b->oom_score_adj = 0;
+	when(&rule(w, RULE_AVOID, "b")->comm, "^b$");
+	w->need.avoided_eligible = true;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_true(w->choice.count > 30);
+	forget_rules(w);
+	/* Who wants to see all sees them, too. */
+	w->need.explain = true;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, b);
+	assert_int_equal(verdict_on(w, &w->tasks[70])->reason, REASON_NOT_NEEDED);
+}
+
+/* What the reader has left out of a row. */
+static void make_light(struct world *w, struct task *t)
+{
+	t->mem = (struct mm_counters){ .shmem_bytes = t->mem.anon_bytes };
+	t->oom_score_adj = 0;
+	t->flags |= TASK_LIGHT;
+	w->s.light++;
+}
+
+static void test_light_rows_are_asked_for_only_if_they_matter(void **state)
+{
+	struct world *w = *state;
+	struct task *hog = process(w, "hog", 2 * GIB);
+
+	for (int i = 0; i < 100; i++)
+		make_light(w, process(w, "small", 10 * MIB));
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_false(w->choice.incomplete);
+	assert_chosen_alone(w, hog);
+	assert_int_equal(w->choice.candidate_count, 1);
+	/* One alone is not enough. */
+	hog->mem.anon_bytes = 900 * MIB;
+	choose(w);
+	assert_true(w->choice.incomplete);
+	assert_int_equal(w->choice.count, 0);
+	assert_int_equal(w->choice.candidate_count, 0);
+	/* It is, but it shares its mm with one whose protection is not known. */
+	hog->mem.anon_bytes = 2 * GIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_false(w->choice.incomplete);
+	make_light(w, sharer_of(w, hog));
+	choose(w);
+	assert_true(w->choice.incomplete);
+	assert_int_equal(w->choice.count, 0);
 }
 
 static void test_kubernetes_classes(void **state)
@@ -437,6 +522,8 @@ int main(void)
 		TEST(test_an_mm_that_a_kernel_thread_uses_is_spared_only_where_that_is_wanted),
 		TEST(test_all_that_dies_with_it_counts),
 		TEST(test_small_ones_with_a_high_adj_do_not_die_with_the_hog),
+		TEST(test_who_holds_next_to_nothing_waits_for_those_who_suffice),
+		TEST(test_light_rows_are_asked_for_only_if_they_matter),
 		TEST(test_kubernetes_classes),
 		TEST(test_what_covers_the_need_without_growth_is_enough_alone),
 		TEST(test_equals_are_chosen_in_a_settled_order),
