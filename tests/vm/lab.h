@@ -117,10 +117,10 @@ int lab_tool(int argc, char *argv[]);
 
 /* --- signals.c --- */
 
-/* Notes every SIGTERM and SIGKILL from now on, if the kernel has the tracepoint. */
+/* Makes sure that signals can be looked up later. */
 void lab_signals_watch(void);
-/* When the last of the victims that were signalled was so for the first time; -1: none was. Ends
- * the watch. */
+/* When the last of the victims that got SIGTERM or SIGKILL got it for the first time; -1: none did,
+ * or the kernel noted nothing. */
 long lab_signals_last_msec(void);
 
 /* --- measure.c --- */
