@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "actor.h"
 
+#include "clock.h"
 #include "survive.h"
 #include "util.h"
 #include "wire.h"
@@ -11,6 +12,8 @@
 /* Room for twice the tasks that there are when the daemon starts, this much at least; of more than
  * fit the largest are seen. */
 #define TABLE_MIN 512
+/* A fork family that was chosen from goes on to count as one for so long. */
+#define BROOD_USEC (10 * USEC_PER_SEC)
 /* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
  * keeps the states that it met: 0 to 15 KiB for an ordinary pattern, 1.1 MiB for a hostile one.
  * Those that the processes of this machine lead to exist after the rehearsal; who takes much there
@@ -25,12 +28,20 @@ static int thaw(void *ctx, pid_t pid)
 	return cgroup_thaw(a->mounts, a->proc_fd, pid);
 }
 
+static int find_newborn(void *ctx, snapshot_found_fn *found, void *found_ctx)
+{
+	struct actor *a = ctx;
+
+	return reader_newborn(&a->reader, &a->snapshot, found, found_ctx);
+}
+
 static void set_kill_ops(struct actor *a)
 {
 	a->ops = a->dry_run ? kill_ops_dry_run : kill_ops_real;
 	a->ops.ctx = a;
 	a->ops.cmp = a->facts.kcmp ? kill_kcmp : NULL;
 	a->ops.thaw = a->dry_run ? NULL : thaw;
+	a->ops.newborn = find_newborn;
 }
 
 static int allocate_tables(struct actor *a)
@@ -285,10 +296,16 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 	list_in_flight(a);
 	need.in_flight = a->in_flight;
 	set_scope(a, place, &need);
+	if (a->brood.bytes > 0 && monotonic_usec() - a->brood_usec < BROOD_USEC)
+		need.brood = &a->brood;
 	r = choose(a, &need);
 	if (r == 0 && a->choice->incomplete) {
 		snapshot_complete(&a->snapshot);
 		r = choose(a, &need);
+	}
+	if (r == 0 && a->choice->brood.bytes > 0) {
+		a->brood = a->choice->brood;
+		a->brood_usec = monotonic_usec();
 	}
 	return r;
 }

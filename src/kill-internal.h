@@ -42,6 +42,7 @@ struct slot {
 	int sig;        /* the last that was sent; 0: none */
 	bool rehearsal; /* set before the slot is used, constant then */
 	struct mm_marks marks;
+	uint64_t mm_key; /* 0: unknown */
 	uint64_t expected_bytes;
 	uint64_t generation;    /* of the snapshot it was prepared from, */
 	uint64_t since_ticks;   /* and the start time of the youngest process in that */

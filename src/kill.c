@@ -58,6 +58,7 @@ int kill_prepare_tasks(struct killer *k, const struct snapshot *snap, const uint
 	if (!s)
 		return -ENOSPC;
 	s->marks = snap->tasks[indices[0]].marks;
+	s->mm_key = snap->tasks[indices[0]].mm_key;
 	s->expected_bytes = expected_bytes;
 	s->generation = snap->generation;
 	s->since_ticks = youngest_ticks(k, snap);

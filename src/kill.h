@@ -25,6 +25,8 @@ struct kill_ops {
 	int (*thaw)(void *ctx, pid_t pid);          /* thaw its cgroup v1 freezer; 0 or -errno */
 	sharedmm_cmp_fn *cmp;                       /* kcmp; NULL where it is missing */
 	void *cmp_ctx;
+	/* As snapshot_newborn() for the killer's snapshot; NULL: that. */
+	int (*newborn)(void *ctx, snapshot_found_fn *found, void *found_ctx);
 };
 extern const struct kill_ops kill_ops_real;    /* thaw is NULL here: cgroup.c's, set by oomd.c */
 extern const struct kill_ops kill_ops_dry_run; /* opens pidfds, sends signal 0, reaps nothing */

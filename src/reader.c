@@ -5,6 +5,9 @@
 #include "snapshot-bpf.h"
 #include "util.h"
 
+/* A task costs a pass so much less than a pid costs /proc (docs/BENCHMARKS.md: 1.1 and 26 µs). */
+#define BPF_ADVANTAGE 16
+
 int reader_open(struct reader *r, enum config_reader wanted, struct snapshot *s)
 {
 	char why[192];
@@ -42,6 +45,17 @@ int reader_refresh(
 			strerror(-error));
 	}
 	return snapshot_refresh_heavy(s, light_bytes, swap_used_bytes);
+}
+
+int reader_newborn(struct reader *r, struct snapshot *s, snapshot_found_fn *found, void *ctx)
+{
+	if (r->bpf && snapshot_newborn_cost(s) > s->count / BPF_ADVANTAGE) {
+		int found_by_bpf = snapshot_bpf_newborn(r->bpf, s, found, ctx);
+
+		if (found_by_bpf >= 0)
+			return found_by_bpf;
+	}
+	return snapshot_newborn(s, found, ctx);
 }
 
 void reader_prepare(struct reader *r)

@@ -25,5 +25,9 @@ void reader_close(struct reader *r);
 int reader_refresh(
 	struct reader *r, struct snapshot *s, uint64_t light_bytes, uint64_t swap_used_bytes);
 
+/* As snapshot_newborn(), by a pass of the BPF program where so many pids are to be looked at that
+ * it costs less. */
+int reader_newborn(struct reader *r, struct snapshot *s, snapshot_found_fn *found, void *ctx);
+
 /* For calm times: has the next pass made ready. */
 void reader_prepare(struct reader *r);

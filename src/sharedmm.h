@@ -54,6 +54,12 @@ struct mm_group {
 	uint32_t kthreads, kthread;
 	struct mm_counters mem; /* once for the group: of each counter the largest reading */
 	uint32_t mark;          /* the caller's, see sharedmm_new_mark() */
+	/* The caller's, 0 at first: what its rules said, so that nobody is asked twice. */
+	struct {
+		unsigned actions;
+		uint32_t member;
+		const void *rule;
+	} ruled;
 };
 
 struct sharedmm; /* the arena: sized once for a snapshot's capacity */

@@ -163,6 +163,11 @@ struct pass {
 	bool twice; /* a process may have two rows */
 	uint32_t records;
 	pid_t stale; /* whose record is older than the pass */
+	void (*take)(struct pass *p, const struct task_record *r);
+	/* Of a search for newborns: */
+	snapshot_found_fn *found;
+	void *ctx;
+	int count;
 };
 
 /* The row of a leader that came before its thread: it does mostly, for pids ascend. */
@@ -258,13 +263,12 @@ static void read_by_proc(struct snapshot *s, pid_t pid)
 }
 
 /* Calls take() for every record. */
-static int read_records(struct pass *p, int fd)
+static int read_records(struct pass *p, int fd, char *buffer, size_t size)
 {
-	char *buffer = p->s->buffer;
 	size_t kept = 0;
 
 	for (int again = 0; again < EAGAIN_MAX;) {
-		ssize_t n = read(fd, buffer + kept, READ_SIZE - kept);
+		ssize_t n = read(fd, buffer + kept, size - kept);
 		size_t have, at = 0;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -282,7 +286,7 @@ static int read_records(struct pass *p, int fd)
 			memcpy(&r, buffer + at, sizeof(r));
 			if (p->records++ == 0)
 				p->stale = (pid_t)r.pid;
-			take(p, &r);
+			p->take(p, &r);
 		}
 		kept = have - at;
 		memmove(buffer, buffer + at, kept);
@@ -300,12 +304,12 @@ static uint64_t boot_nsec(void)
 
 static int read_pass(struct snapshot_bpf *b, struct snapshot *s, int fd, bool primed)
 {
-	struct pass p = { .b = b, .s = s, .sorted = true };
+	struct pass p = { .b = b, .s = s, .sorted = true, .take = take };
 	int r;
 
 	b->pass_nsec = boot_nsec();
 	snapshot_table_begin(s);
-	r = read_records(&p, fd);
+	r = read_records(&p, fd, s->buffer, READ_SIZE);
 	snapshot_table_end(s, p.sorted);
 	if (r < 0)
 		return r;
@@ -353,6 +357,38 @@ int snapshot_bpf_read(struct snapshot_bpf *b, struct snapshot *s)
 	if (fd < 0)
 		fd = begin_iter(b);
 	return fd < 0 ? fd : read_pass(b, s, fd, primed);
+}
+
+/* --- those born since --- */
+
+static void take_newborn(struct pass *p, const struct task_record *r)
+{
+	const struct task *row;
+	struct task t;
+
+	if (r->flags & (RECORD_INCONSISTENT | RECORD_KTHREAD) || r->pid == 0 || r->pid > INT_MAX)
+		return;
+	take_record(p->b, r, &t);
+	row = snapshot_find(p->s, t.id.pid);
+	if (row && row->id.start_ticks == t.id.start_ticks)
+		return;
+	p->count++;
+	p->found(p->ctx, &t);
+}
+
+int snapshot_bpf_newborn(
+	struct snapshot_bpf *b, struct snapshot *s, snapshot_found_fn *found, void *ctx)
+{
+	struct pass p = { .b = b, .s = s, .take = take_newborn, .found = found, .ctx = ctx };
+	_cleanup_(fd_closep) int fd = begin_iter(b);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	b->pass_nsec = boot_nsec();
+	/* found() reads tasks into the text's part of the buffer. */
+	r = read_records(&p, fd, s->buffer + SNAPSHOT_TEXT_SIZE, SNAPSHOT_DIRENTS_SIZE);
+	return r < 0 ? r : p.count;
 }
 
 /* --- open --- */

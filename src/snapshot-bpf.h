@@ -30,6 +30,12 @@ void snapshot_bpf_free(struct snapshot_bpf *b);
  * by snapshot_refresh(). */
 int snapshot_bpf_read(struct snapshot_bpf *b, struct snapshot *s);
 
+/* As snapshot_newborn(), by a pass of its own: the tasks found have their keys, which are
+ * comparable with those of the table where the processor numbers its mms (x86), and never equal by
+ * mistake elsewhere unless the marks are, too. s's table stays as it is. */
+int snapshot_bpf_newborn(
+	struct snapshot_bpf *b, struct snapshot *s, snapshot_found_fn *found, void *ctx);
+
 /* For calm times: makes the kernel allocate what the next pass needs. */
 void snapshot_bpf_prepare(struct snapshot_bpf *b);
 

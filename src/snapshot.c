@@ -287,7 +287,7 @@ int snapshot_last_pid(const struct snapshot *s)
 
 struct newborn {
 	bool reused; /* pids have wrapped: a row's pid may be another process's by now */
-	void (*found)(void *ctx, const struct task *t);
+	snapshot_found_fn *found;
 	void *ctx;
 	int count;
 };
@@ -316,7 +316,16 @@ static void newborn_look(struct snapshot *s, pid_t pid, struct newborn *n)
 	n->found(n->ctx, &t);
 }
 
-int snapshot_newborn(struct snapshot *s, void (*found)(void *ctx, const struct task *t), void *ctx)
+uint32_t snapshot_newborn_cost(const struct snapshot *s)
+{
+	int last = snapshot_last_pid(s);
+
+	if (last <= 0 || s->last_pid == 0 || last < s->last_pid)
+		return UINT32_MAX;
+	return (uint32_t)(last - s->last_pid) + NEWBORN_MARGIN;
+}
+
+int snapshot_newborn(struct snapshot *s, snapshot_found_fn *found, void *ctx)
 {
 	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
 	struct newborn n = { .found = found, .ctx = ctx };

@@ -124,6 +124,8 @@ const struct task *snapshot_find(const struct snapshot *s, pid_t pid);
  * when /proc belongs to another pid namespace than ours, whose pids loadavg does not count. */
 int snapshot_last_pid(const struct snapshot *s);
 
+typedef void snapshot_found_fn(void *ctx, const struct task *t);
+
 /*
  * Calls found() for every process born since the pass began and not in the table (its pid is not,
  * or its start time differs), reading only the pids handed out since; the whole directory when that
@@ -132,7 +134,10 @@ int snapshot_last_pid(const struct snapshot *s);
  * snapshot_read_task(), but not refresh. Returns how many were found, or -errno when the directory
  * cannot be read.
  */
-int snapshot_newborn(struct snapshot *s, void (*found)(void *ctx, const struct task *t), void *ctx);
+int snapshot_newborn(struct snapshot *s, snapshot_found_fn *found, void *ctx);
+
+/* What that would cost: so many pids are to be looked at; UINT32_MAX: all there are. */
+uint32_t snapshot_newborn_cost(const struct snapshot *s);
 
 /*
  * The details that rules match and that do not take the mmap lock of the task. pid may be an

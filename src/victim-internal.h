@@ -21,16 +21,20 @@ struct rule_world {
 /* The RULE_BIT()s of the actions that occur in the configuration. */
 unsigned victim_rule_actions(const struct config *c);
 
+/* Whether it takes command lines, which may cost a deadline each, to know who is protected. */
+bool victim_rules_protect_by_cmdline(const struct config *c);
+
 /* Whether r may match t, judged by what the row shows: comm and uid. */
 bool victim_rule_could_match(const struct rule *r, const struct task *t);
 
 /*
  * The rule that decides about a group, of those whose action is in the set: protect goes before
  * avoid, avoid before prefer, an earlier rule before a later one. *ret_member is the task it
- * matches. NULL: none. Reads details of a member only if the decision needs them.
+ * matches. NULL: none. Reads details of a member only if the decision needs them, and remembers the
+ * decision in the group: to read them of a whole fork family takes longer than all else.
  */
-const struct rule *victim_rule_of(const struct rule_world *w, const struct mm_group *g,
-	unsigned actions, uint32_t *ret_member);
+const struct rule *victim_rule_of(
+	const struct rule_world *w, struct mm_group *g, unsigned actions, uint32_t *ret_member);
 
 /* Shared memory walked for one choice. */
 #define WALKS_MAX 128
@@ -44,14 +48,6 @@ struct walked {
 	uint64_t mapped_bytes;
 	bool failed;
 	struct victim_shmem shmem;
-};
-
-/* A fork family that counts as one, see victim.h. */
-struct brood {
-	struct mm_marks marks;
-	uid_t uid;
-	uint64_t since_ticks;
-	uint64_t bytes; /* 0: there is none */
 };
 
 /* One call of victim_choose. */

@@ -55,7 +55,9 @@ static bool above(
 {
 	const struct proc_id *x = &ch->s->tasks[a->task].id, *y = &ch->s->tasks[b->task].id;
 
-	if (a->key != b->key)
+	/* A bound waits behind a group that is as bad and goes before it among equals, for it can
+	 * only come out lower: or all of a fork family would be looked at before the first. */
+	if ((a->key | KEY_BOUND) != (b->key | KEY_BOUND))
 		return a->key > b->key;
 	if (a->yield_bytes != b->yield_bytes)
 		return a->yield_bytes > b->yield_bytes;
@@ -256,16 +258,19 @@ static bool beneath_notice(const struct chooser *ch, const struct victim_scratch
  * is spared those who are not eligible, for it costs more than anything else here.
  */
 static uint64_t shmem_of_ranked(
-	struct chooser *ch, uint32_t task, const struct mm_group *g, const struct rule **ret_rule)
+	struct chooser *ch, uint32_t task, struct mm_group *g, const struct rule **ret_rule)
 {
 	bool walk = walk_allowed(ch, &ch->s->tasks[task], g);
+	/* Who is asked at all is asked everything, so that once is enough. */
+	bool protect = walk || !victim_rules_protect_by_cmdline(ch->config);
 	uint32_t member;
 
 	*ret_rule = NULL;
 	if (victim_plain_reason(ch, g) != REASON_CHOSEN)
 		return sharedmm_shmem_alone_bytes(ch->sm, g);
 	*ret_rule = victim_rule_of(&ch->world, g,
-		RULE_BIT(RULE_AVOID) | RULE_BIT(RULE_PREFER) | (walk ? RULE_BIT(RULE_PROTECT) : 0),
+		RULE_BIT(RULE_AVOID) | RULE_BIT(RULE_PREFER) |
+			(protect ? RULE_BIT(RULE_PROTECT) : 0),
 		&member);
 	if (*ret_rule &&
 		((*ret_rule)->action == RULE_PROTECT ||

@@ -93,6 +93,14 @@ unsigned victim_rule_actions(const struct config *c)
 	return actions;
 }
 
+bool victim_rules_protect_by_cmdline(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->rule_count; i++)
+		if (c->rules[i].action == RULE_PROTECT && c->rules[i].cmdline.set)
+			return true;
+	return false;
+}
+
 /* Reading a command line may cost a deadline: only where it can decide. */
 static bool wants_cmdline(const struct config *c, const struct task *t, unsigned actions)
 {
@@ -135,8 +143,16 @@ static const struct rule *rule_of_task(
 	return best;
 }
 
-const struct rule *victim_rule_of(const struct rule_world *w, const struct mm_group *g,
-	unsigned actions, uint32_t *ret_member)
+/* Whether the decision about more actions, or the same, is one about these too. */
+static bool is_known(const struct mm_group *g, unsigned actions)
+{
+	const struct rule *r = g->ruled.rule;
+
+	return (g->ruled.actions & actions) == actions && (!r || actions & RULE_BIT(r->action));
+}
+
+const struct rule *victim_rule_of(
+	const struct rule_world *w, struct mm_group *g, unsigned actions, uint32_t *ret_member)
 {
 	const uint32_t *members = sharedmm_members(w->sm, g);
 	const struct rule *best = NULL;
@@ -144,6 +160,10 @@ const struct rule *victim_rule_of(const struct rule_world *w, const struct mm_gr
 	actions &= victim_rule_actions(w->config);
 	if (actions == 0)
 		return NULL;
+	if (is_known(g, actions)) {
+		*ret_member = g->ruled.member;
+		return g->ruled.rule;
+	}
 	for (uint32_t i = 0; i < g->count; i++) {
 		const struct rule *r = rule_of_task(w, &w->s->tasks[members[i]], actions);
 
@@ -154,5 +174,8 @@ const struct rule *victim_rule_of(const struct rule_world *w, const struct mm_gr
 		if (best->action == RULE_PROTECT)
 			break; /* nothing goes before it */
 	}
+	g->ruled.actions = actions;
+	g->ruled.rule = best;
+	g->ruled.member = best ? *ret_member : 0;
 	return best;
 }

@@ -17,6 +17,7 @@
 static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
 {
 	enum victim_reason plain = victim_plain_reason(ch, &c->group);
+	struct mm_group *g;
 	uint32_t member;
 
 	if (plain != REASON_CHOSEN)
@@ -26,7 +27,8 @@ static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
 		c->group.pinned_by = c->group.kthread;
 		return REASON_PINNED;
 	}
-	c->rule = victim_rule_of(&ch->world, &c->group, ~0u, &member);
+	g = sharedmm_group_of(ch->sm, c->task, ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);
+	c->rule = victim_rule_of(&ch->world, g, ~0u, &member);
 	if (c->rule && c->rule->action == RULE_PROTECT) {
 		c->group.pin = MM_PIN_PROTECTED;
 		c->group.pinned_by = member;
@@ -76,6 +78,8 @@ static void admit(struct chooser *ch, struct candidate *c, bool avoided)
 	victim_set_note(ch, c);
 }
 
+/* With a fork family nobody else is taken: what is needed because it grows comes from itself, and
+ * what is still needed then shows in the next choice. */
 static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 {
 	struct candidate c;
@@ -87,8 +91,12 @@ static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 	ch->set_bytes = ch->eligible_bytes = 0;
 	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
 	victim_rank_begin(ch);
-	while (!ch->covered && victim_rank_next(ch, &c, &avoided))
+	while (!ch->covered && victim_rank_next(ch, &c, &avoided)) {
+		if (ch->set_count > 0 && ch->brood.bytes > 0 &&
+			!victim_in_brood(ch, &ch->s->tasks[c.task]))
+			break;
 		admit(ch, &c, avoided);
+	}
 }
 
 /* The next in rank behind those who suffice, for people who want to see them. */
@@ -113,8 +121,8 @@ static uint64_t youngest_ticks(const struct snapshot *s)
 	return ticks;
 }
 
-/* Whether the young of a class of equal marks are of one uid, and many. */
-static bool is_family(const struct chooser *ch, const uint32_t *tasks, uint32_t count,
+/* How many are the young of a class of equal marks; 0 if they are not of one uid. */
+static uint32_t count_young(const struct chooser *ch, const uint32_t *tasks, uint32_t count,
 	uint64_t since_ticks, struct brood *ret)
 {
 	uint32_t young = 0;
@@ -125,25 +133,26 @@ static bool is_family(const struct chooser *ch, const uint32_t *tasks, uint32_t 
 		if (t->id.start_ticks < since_ticks || !victim_in_scope(ch, tasks[i]))
 			continue;
 		if ((t->flags & TASK_MARKS_HIDDEN) || (young > 0 && t->uid != ret->uid))
-			return false;
+			return 0;
 		*ret = (struct brood){
 			.marks = t->marks, .uid = t->uid, .since_ticks = since_ticks
 		};
 		young++;
 	}
-	return young >= BROOD_MIN;
+	return young;
 }
 
-/* What the young of a class give in all: 0 if their groups are few, for they share their mms. */
-static uint64_t sum_of_family(struct chooser *ch, uint32_t class, uint64_t since_ticks)
+/* What the young of a class give in all, those who are dying counted only if wanted. Returns how
+ * many groups may be chosen: they may be few, for they share their mms. */
+static uint32_t sum_of_family(struct chooser *ch, uint32_t class, bool dying, struct brood *b)
 {
 	uint32_t count, groups = 0;
-	uint64_t sum = 0;
 	const uint32_t *tasks = sharedmm_class(ch->sm, class, &count);
 
 	for (uint32_t i = 0; i < count;) {
 		const struct mm_group *g;
 		const struct task *t;
+		enum victim_reason reason;
 		bool in_scope;
 
 		/* Settling may put others at this place: only the second answer is about it. */
@@ -153,13 +162,22 @@ static uint64_t sum_of_family(struct chooser *ch, uint32_t class, uint64_t since
 		g = sharedmm_group_of(
 			ch->sm, tasks[i], ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);
 		i += g->count;
-		if (t->id.start_ticks < since_ticks || !in_scope ||
-			victim_plain_reason(ch, g) != REASON_CHOSEN)
+		if (t->id.start_ticks < b->since_ticks || !in_scope)
 			continue;
-		sum = add_sat_u64(sum, sharedmm_yield_bytes(g, 0));
-		groups++;
+		reason = victim_plain_reason(ch, g);
+		groups += reason == REASON_CHOSEN;
+		if (reason == REASON_CHOSEN || (dying && reason == REASON_DYING))
+			b->bytes = add_sat_u64(b->bytes, sharedmm_yield_bytes(g, 0));
 	}
-	return groups >= BROOD_MIN ? sum : 0;
+	return groups;
+}
+
+static bool is_that_before(const struct chooser *ch, const struct brood *b)
+{
+	const struct brood *before = ch->need->brood;
+
+	return before && before->uid == b->uid &&
+		memcmp(&before->marks, &b->marks, sizeof(b->marks)) == 0;
 }
 
 /* Finds the fork family that counts as one candidate. False: there is none. */
@@ -169,16 +187,22 @@ static bool find_brood(struct chooser *ch)
 	uint64_t since = sub_or_zero_u64(newest, BROOD_YOUNG_TICKS);
 	const uint32_t *tasks;
 	uint32_t count;
+	bool single;
 
 	largest = max_u64(ch->largest_bytes, victim_rank_largest_ahead(ch));
-	if (largest >= ch->alone_bytes)
+	single = largest >= ch->alone_bytes;
+	if (single && !ch->need->brood)
 		return false;
 	for (uint32_t i = 0; (tasks = sharedmm_class(ch->sm, i, &count)); i++) {
-		struct brood b;
+		struct brood b = { 0 };
+		uint32_t young = count_young(ch, tasks, count, since, &b);
+		/* Of the one before the last few go too, with what most of it gives by now. */
+		bool before = young > 0 && is_that_before(ch, &b);
 
-		if (count < BROOD_MIN || !is_family(ch, tasks, count, since, &b))
+		if (!before && (young < BROOD_MIN || single))
 			continue;
-		b.bytes = sum_of_family(ch, i, since);
+		if (sum_of_family(ch, i, before, &b) < (before ? 1 : BROOD_MIN))
+			continue;
 		if (b.bytes >= ch->small_bytes && b.bytes / BROOD_FACTOR >= largest &&
 			b.bytes > ch->brood.bytes)
 			ch->brood = b;
@@ -218,7 +242,7 @@ static bool lacks_rows(const struct chooser *ch)
 
 	if (ch->s->light == 0)
 		return false;
-	if (!is_alone(ch) || !does_without_negligible(ch) || ch->guessed)
+	if (!is_alone(ch) || !does_without_negligible(ch) || ch->guessed || ch->need->brood)
 		return true;
 	while (c->reason != REASON_CHOSEN)
 		c++;
@@ -254,6 +278,7 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	ret->count = 0;
 	ret->yield_bytes = 0;
 	ret->incomplete = false;
+	ret->brood.bytes = 0;
 	rank_and_take(&ch, victim_negligible_bytes(need));
 	if (lacks_rows(&ch)) {
 		ret->incomplete = true;
@@ -263,8 +288,9 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	}
 	if (!does_without_negligible(&ch))
 		rank_and_take(&ch, 0);
-	if (!is_alone(&ch) && find_brood(&ch))
+	if ((!is_alone(&ch) || need->brood) && find_brood(&ch))
 		rank_and_take(&ch, 0);
+	ret->brood = ch.brood;
 	if (need->explain)
 		note_rest(&ch);
 	victim_set_conclude(&ch);

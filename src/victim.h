@@ -18,10 +18,11 @@
  * Many small ones ("brood"): when no single group gives alone_bytes, the processes of one fork
  * family (equal marks, one uid, at least 32 of them, none older than a minute) count as one
  * candidate with the sum of what they give, if that is at least an eighth of the need and four
- * times what any single group gives. Its members are then taken one by one, as many as are needed,
- * before smaller candidates. So a fork bomb dies rather than innocents that are each bigger than
- * one of its processes, and a prefork server is never touched while any single group covers the
- * need.
+ * times what any single group gives. Its members are then taken one by one, as many as are needed
+ * or there are, and nobody else with them. So a fork bomb dies rather than innocents that are each
+ * bigger than one of its processes, and a prefork server is never touched while any single group
+ * covers the need. A family that counted so a moment ago goes on to (victim_need.brood), though
+ * what is still needed, while its dead give their memory back, may be less than an innocent has.
  *
  * Shared memory mapped by several groups comes back with none of them, but with all. When the
  * choice would otherwise fall short, the eligible group with the largest share of such memory
@@ -99,6 +100,14 @@ struct victim_fns {
 	int (*shmem)(void *ctx, const struct task *t, struct victim_shmem *ret);
 };
 
+/* A fork family that counts as one. */
+struct brood {
+	struct mm_marks marks;
+	uid_t uid;
+	uint64_t since_ticks; /* its young were born since */
+	uint64_t bytes;       /* that these give, or did; 0: there is no such family */
+};
+
 struct victim_need {
 	uint64_t bytes;       /* to bring back, expected growth included; at least 1 */
 	uint64_t alone_bytes; /* with half of the growth or less: enough if one of those reached
@@ -108,6 +117,7 @@ struct victim_need {
 	uint64_t shmem_bytes; /* of the machine, tmpfs files included (meminfo's Shmem); 0: unknown
 			       */
 	bool avoided_eligible;
+	const struct brood *brood; /* that of a choice before, a moment ago; NULL: none */
 	const uint8_t *scope; /* by index of the task: 0 is out of reach. Who shares the mm of one
 				 in reach dies with it, wherever it is. NULL: all are in reach */
 	const struct hidden_list *in_flight; /* mms signalled already, DYING here; NULL: none */
@@ -127,6 +137,7 @@ struct candidate {
 
 struct choice {
 	enum victim_result result;
+	struct brood brood;   /* that counted as one candidate */
 	bool incomplete;      /* light rows matter: complete them all, classify and choose again */
 	uint64_t generation;  /* of the snapshot the indices belong to */
 	uint64_t yield_bytes; /* of those chosen, in all */

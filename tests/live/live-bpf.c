@@ -236,6 +236,49 @@ static void both_tell_the_same_of_processes_that_rest(void **state)
 	assert_int_equal(by_bpf.unread + by_bpf.dropped, 0);
 }
 
+/* Waits to be told, then has a sharer and a fork of its own. */
+static void bear_when_told(int index)
+{
+	touch_memory(10 * MIB, MAP_PRIVATE);
+	board->ready[index] = 1;
+	while (!board->go)
+		usleep(1000);
+	board->tid = clone_sharer(sleep_for_ever, NULL);
+	for (;;)
+		pause();
+}
+
+static struct task newborn;
+
+static void keep_sharer(void *ctx, const struct task *t)
+{
+	struct task fresh;
+
+	/* Who is told reads on, while the pass is under way. */
+	(void)snapshot_read_task(ctx, t->id.pid, &fresh);
+	if (t->id.pid == board->tid)
+		newborn = *t;
+}
+
+static void a_sharer_born_after_the_pass_has_the_key_of_its_group(void **state)
+{
+	pid_t parent = child_fork(bear_when_told), other = child_fork(child_ready);
+	uint32_t rows;
+
+	read_bpf();
+	rows = by_bpf.count;
+	board->go = true;
+	for (int i = 0; i < 5000 && board->tid == 0; i++)
+		usleep(1000);
+	newborn = (struct task){ 0 };
+	assert_true(snapshot_bpf_newborn(bpf, &by_bpf, keep_sharer, &by_bpf) > 0);
+	assert_int_equal(newborn.id.pid, sharer_of_child());
+	assert_int_equal(newborn.ppid, parent);
+	assert_int_equal(newborn.mm_key, row_of(parent)->mm_key);
+	assert_int_not_equal(newborn.mm_key, row_of(other)->mm_key);
+	assert_int_equal(by_bpf.count, rows);
+}
+
 static int end_at_once(void *arg)
 {
 	return 0;
@@ -518,6 +561,7 @@ int main(int argc, char **argv)
 		TEST(both_tell_the_same_while_processes_come_and_go),
 		TEST(keys_are_equal_exactly_where_kcmp_finds_one_mm),
 		TEST(groups_need_no_comparison),
+		TEST(a_sharer_born_after_the_pass_has_the_key_of_its_group),
 		TEST(a_vfork_child_is_known_for_one),
 		TEST(a_pass_that_was_prepared_is_not_older_for_it),
 		TEST(a_pass_allocates_nothing),

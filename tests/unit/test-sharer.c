@@ -435,6 +435,80 @@ static void one_that_a_later_pass_saw_is_found_too(void **state)
 	assert_int_equal(sent_to(w, 102, SIGKILL), 0);
 }
 
+/* What the BPF reader says of an mm. */
+static uint64_t key_of(struct world *w, pid_t pid)
+{
+	return 1000 + (uint64_t)by_pid(w, pid)->mm;
+}
+
+static void give_keys(struct world *w)
+{
+	for (uint32_t i = 0; i < w->s.count; i++)
+		if (by_pid(w, w->s.tasks[i].id.pid))
+			w->s.tasks[i].mm_key = key_of(w, w->s.tasks[i].id.pid);
+}
+
+struct relay {
+	struct world *w;
+	snapshot_found_fn *found;
+	void *ctx;
+};
+
+static void relay_with_key(void *ctx, const struct task *t)
+{
+	struct relay *r = ctx;
+	struct task keyed = *t;
+
+	keyed.mm_key = key_of(r->w, t->id.pid);
+	r->found(r->ctx, &keyed);
+}
+
+static int newborn_with_keys(void *ctx, snapshot_found_fn *found, void *found_ctx)
+{
+	struct relay r = { ctx, found, found_ctx };
+
+	return snapshot_newborn(&r.w->s, relay_with_key, &r);
+}
+
+static int comparisons;
+
+static void count_comparison(struct world *w)
+{
+	(void)w;
+	comparisons++;
+}
+
+/* To compare hundreds of newborns with each of a hundred victims takes longer than to bear them. */
+static void keys_tell_a_sharer_from_forks_without_a_comparison(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	w->ops.newborn = newborn_with_keys;
+	killer_set_ops(w->k, &w->ops);
+	make_pair(w);
+	give_keys(w);
+	slot = prepare(w, 100);
+	born(w, 104, 101, 2000, 1);
+	for (int i = 0; i < 40; i++)
+		born(w, 105 + i, 101, 2000, 50 + i);
+	w->on_cmp = count_comparison;
+	comparisons = 0;
+	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
+	assert_int_equal(r.newborn, 1);
+	assert_int_equal(sent_to(w, 104, SIGTERM), 1);
+	/* So it is where a later pass has seen them. */
+	born(w, 145, 101, 2001, 1);
+	pass(w);
+	give_keys(w);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 145, SIGKILL), 1);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(sent_to(w, 105 + i, SIGKILL), 0);
+	assert_in_range(comparisons, 1, 39); /* of the sharers alone */
+}
+
 static int killed_and_stuck(struct world *w, pid_t pid)
 {
 	struct kill_result r;
@@ -593,6 +667,7 @@ int main(void)
 		TEST(without_a_handle_nobody_is_suspected),
 		TEST(a_refused_reaper_makes_observe_find_the_sharer),
 		TEST(one_that_a_later_pass_saw_is_found_too),
+		TEST(keys_tell_a_sharer_from_forks_without_a_comparison),
 		TEST(blame_a_holder_that_is_not_dying),
 		TEST(blame_a_thread_in_d_state),
 		TEST(blame_a_core_dump),

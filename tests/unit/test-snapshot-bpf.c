@@ -289,6 +289,60 @@ static void pid_1_is_read_from_proc_where_it_is_missing(void **state)
 	assert_int_equal(s.tasks[0].mm_key, 0);
 }
 
+static pid_t born_pids[8];
+static uint64_t born_keys[8];
+static int born;
+
+static void note_newborn(void *ctx, const struct task *t)
+{
+	(void)ctx;
+	/* As whoever is told does: it reads the task. */
+	struct task fresh;
+	(void)snapshot_read_task(&s, t->id.pid, &fresh);
+	assert_in_range(born, 0, 7);
+	born_pids[born] = t->id.pid;
+	born_keys[born++] = t->mm_key;
+}
+
+static void those_born_since_are_found_with_their_keys(void **state)
+{
+	char path[] = "/tmp/test-snapshot-bpf-XXXXXX", why[64];
+	_cleanup_(fd_closep) int fd = mkstemp(path);
+	uint32_t before;
+
+	assert_true(fd >= 0);
+	snapshot_bpf_free(b);
+	assert_int_equal(snapshot_bpf_new(path, NULL, why, sizeof(why), &b), 0);
+	add(1, 1);
+	add(7, 3);
+	add(8, 4);
+	add(9, 5);
+	assert_int_equal(read_cut(0), 0);
+	before = s.count;
+
+	records[2].start_nsec += 20000000; /* 8 is another by now */
+	records[3].flags |= RECORD_INCONSISTENT;
+	add(10, 3); /* shares with 7 */
+	add(11, 6);
+	add(12, 0)->flags |= RECORD_KTHREAD;
+	for (unsigned pid = 100; pid < 500; pid++) /* more than one read gives */
+		add(pid, 3)->flags |= RECORD_INCONSISTENT;
+	assert_int_equal(
+		write(fd, records, count * sizeof(records[0])), count * sizeof(records[0]));
+	born = 0;
+	assert_int_equal(snapshot_bpf_newborn(b, &s, note_newborn, NULL), 3);
+	assert_int_equal(born, 3);
+	assert_int_equal(born_pids[0], 8);
+	assert_int_equal(born_pids[1], 10);
+	assert_int_equal(born_pids[2], 11);
+	assert_int_equal(born_keys[1], row(7)->mm_key);
+	assert_int_not_equal(born_keys[2], row(7)->mm_key);
+	assert_int_equal(born_keys[0], row(8)->mm_key); /* of the mm, whoever has it */
+	assert_int_equal(s.count, before);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(snapshot_bpf_newborn(b, &s, note_newborn, NULL), -ENOENT);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -304,6 +358,7 @@ int main(void)
 		TEST(a_stream_that_is_cut_or_empty_is_an_error),
 		TEST(a_full_table_keeps_the_heaviest),
 		TEST(pid_1_is_read_from_proc_where_it_is_missing),
+		TEST(those_born_since_are_found_with_their_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,14 +190,70 @@ static void test_a_fork_bomb_dies_rather_than_innocents(void **state)
 	for (int i = 0; i < 3; i++)
 		process(w, "innocent", 20 * MIB);
 	bomb(w, 400, 2 * MIB);
+	when(&rule(w, RULE_PROTECT, "sshd")->exe, "sshd$");
 	w->need.bytes = w->need.alone_bytes = 200 * MIB;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	/* Details are read of those who die, once, and not of all that are as good. */
+	assert_in_range(w->details, 100, 200);
 	assert_int_equal(chosen_of(w, "bomb"), 100);
 	assert_int_equal(w->choice.count, 100);
 	/* More is needed than a set of them gives: as many as there is room for. */
 	w->need.bytes = w->need.alone_bytes = GIB;
 	assert_int_equal(choose(w), VICTIM_PARTIAL);
 	assert_true(chosen_of(w, "bomb") >= 125);
+}
+
+/* While hundreds of its processes give their memory back, what is still needed may be next to
+ * nothing: less than the smallest innocent has. */
+static void test_a_bomb_remains_one_to_the_end(void **state)
+{
+	struct world *w = *state;
+	struct task *innocent = process(w, "innocent", 8 * MIB);
+	struct brood before;
+
+	bomb(w, 400, 2 * MIB);
+	w->need.bytes = w->need.alone_bytes = 200 * MIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(chosen_of(w, "innocent"), 0);
+	assert_int_equal(w->choice.brood.bytes, 800 * MIB);
+	before = w->choice.brood;
+
+	w->need.bytes = w->need.alone_bytes = MIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, innocent);
+	assert_int_equal(w->choice.brood.bytes, 0);
+	w->need.brood = &before;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.count, 1);
+	assert_int_equal(chosen_of(w, "bomb"), 1);
+	assert_int_equal(w->choice.brood.bytes, 800 * MIB);
+	/* Of rows that are light nobody knows the family. */
+	w->s.light = 1;
+	choose(w);
+	assert_true(w->choice.incomplete);
+	w->s.light = 0;
+	/* One who is larger than all of it together is the cause after all; */
+	innocent->mem.anon_bytes = GIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, innocent);
+	innocent->mem.anon_bytes = 8 * MIB;
+	/* another family is none of it; */
+	before.uid++;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, innocent);
+	before.uid--;
+	/* The last few of it go as well, as long as it is about what most of it gives by now; */
+	for (uint32_t i = 1; i < w->s.count - 3; i++)
+		w->tasks[i].flags |= TASK_KILL_PENDING;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.count, 1);
+	assert_int_equal(chosen_of(w, "bomb"), 1);
+	/* few and nothing more are no bomb. */
+	w->s.count = 12;
+	for (uint32_t i = 1; i < w->s.count; i++)
+		w->tasks[i].flags &= ~(uint32_t)TASK_KILL_PENDING;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, innocent);
 }
 
 static void test_a_prefork_server_is_no_fork_bomb(void **state)
@@ -314,6 +370,7 @@ int main(void)
 		TEST(test_walks_are_bounded),
 		TEST(test_sixty_shared_memory_hogs),
 		TEST(test_a_fork_bomb_dies_rather_than_innocents),
+		TEST(test_a_bomb_remains_one_to_the_end),
 		TEST(test_a_prefork_server_is_no_fork_bomb),
 		TEST(test_what_looks_like_a_bomb_but_is_one_mm),
 		TEST(test_a_bomb_is_of_one_user),
