@@ -61,11 +61,18 @@ static uint64_t fill_rate_bytes(const struct config *c)
 				      : FILL_PER_CPU_BYTES * (uint64_t)(cpus > 0 ? cpus : 1);
 }
 
+/* No episode can begin by a stall that nobody has told us of. */
+static bool is_calm(const struct daemon *d)
+{
+	return d->alarm_fd >= 0 && !watch_is_busy(&d->watch) &&
+		monotonic_usec() >= d->watch.stalling_until_usec;
+}
+
 static int read_machine(void *ctx, struct meminfo *ret, struct pressure *ret_pressure,
 	bool want_pressure, bool *ret_has_pressure)
 {
 	struct daemon *d = ctx;
-	int r = sensor_read(d->sensor, ret);
+	int r = is_calm(d) ? sensor_read_calm(d->sensor, ret) : sensor_read(d->sensor, ret);
 
 	*ret_has_pressure =
 		r == 0 && want_pressure && sensor_read_pressure(d->sensor, ret_pressure) == 0;

@@ -41,6 +41,10 @@ void sensor_refresh_devices(struct sensor *s);
 /* No allocation, no blocking; every call reads anew. 0 or -errno. A zram device that has gone away
  * since the last refresh is left out. */
 int sensor_read(struct sensor *s, struct meminfo *ret);
+/* The same for calm times: while a quarter of memory is available kernel_oom_kills stays as it was
+ * read last, for it comes from a file that costs more than all else of a look (the kernel adds up
+ * the counters of all CPUs). */
+int sensor_read_calm(struct sensor *s, struct meminfo *ret);
 int sensor_read_pressure(struct sensor *s, struct pressure *ret);
 /* Why there is no pressure file: 0 when there is, else -errno (-ENOENT, -EOPNOTSUPP: no PSI or
  * switched off). */

@@ -31,6 +31,7 @@ struct sensor {
 	char root[256];
 	int pressure_fd, pressure_errno;
 	int swaps_fd, arcstats_fd;
+	uint64_t kernel_oom_kills; /* as read last */
 	uint32_t zram_count;
 	struct zram_device zram[ZRAM_MAX];
 	char text[16384]; /* arcstats has 7 KiB; /proc/swaps some 80 bytes a device */
@@ -224,18 +225,26 @@ static void count_zram(struct sensor *s, struct meminfo *m)
 	psi_count_zram(m, zram, count);
 }
 
-int sensor_read(struct sensor *s, struct meminfo *ret)
+static int read_vmstat(struct sensor *s)
+{
+	struct vmstat_stack *vm =
+		procps_vmstat_select(s->vmstat, vmstat_items, ARRAY_SIZE(vmstat_items));
+
+	if (!vm)
+		return library_error();
+	s->kernel_oom_kills = vm->head[0].result.ul_int;
+	return 0;
+}
+
+static int read_figures(struct sensor *s, struct meminfo *ret, bool calm)
 {
 	struct meminfo_stack *mem;
-	struct vmstat_stack *vm;
 	struct meminfo m;
+	int r;
 
 	errno = 0;
 	mem = procps_meminfo_select(s->meminfo, meminfo_items, ARRAY_SIZE(meminfo_items));
 	if (!mem)
-		return library_error();
-	vm = procps_vmstat_select(s->vmstat, vmstat_items, ARRAY_SIZE(vmstat_items));
-	if (!vm)
 		return library_error();
 	m = (struct meminfo){
 		.total_bytes =
@@ -245,12 +254,25 @@ int sensor_read(struct sensor *s, struct meminfo *ret)
 		.shmem_bytes = item_bytes(mem, ITEM_SHMEM),
 		.swap_total_bytes = item_bytes(mem, ITEM_SWAP_TOTAL),
 		.swap_free_bytes = item_bytes(mem, ITEM_SWAP_FREE),
-		.kernel_oom_kills = vm->head[0].result.ul_int,
 	};
 	add_arc(s, &m);
 	count_zram(s, &m);
+	r = calm && m.available_bytes >= m.total_bytes / 4 ? 0 : read_vmstat(s);
+	if (r < 0)
+		return r;
+	m.kernel_oom_kills = s->kernel_oom_kills;
 	*ret = m;
 	return 0;
+}
+
+int sensor_read(struct sensor *s, struct meminfo *ret)
+{
+	return read_figures(s, ret, false);
+}
+
+int sensor_read_calm(struct sensor *s, struct meminfo *ret)
+{
+	return read_figures(s, ret, true);
 }
 
 int sensor_pressure_errno(const struct sensor *s)

@@ -441,7 +441,7 @@ static void the_arc_is_available(void **state)
 static void a_machine_without_psi_is_still_read(void **state)
 {
 	struct sensor *s;
-	struct meminfo m;
+	struct meminfo m, calm;
 	struct pressure p;
 
 	assert_int_equal(sensor_new_at("/nonexistent", &s), 0);
@@ -449,6 +449,11 @@ static void a_machine_without_psi_is_still_read(void **state)
 	assert_int_equal(sensor_read_pressure(s, &p), -ENOENT);
 	assert_int_equal(sensor_read(s, &m), 0);
 	assert_true(m.total_bytes > 0);
+	/* In calm times it tells the same, with fewer files. */
+	assert_int_equal(sensor_read_calm(s, &calm), 0);
+	assert_int_equal(calm.total_bytes, m.total_bytes);
+	assert_true(calm.available_bytes > m.available_bytes / 2);
+	assert_in_range(calm.kernel_oom_kills, m.kernel_oom_kills, m.kernel_oom_kills + 100);
 	sensor_refresh_devices(s);
 	sensor_free(s);
 	sensor_free(NULL);
