@@ -20,6 +20,8 @@
 #define GROWTH_BLIND_USEC (20 * USEC_PER_MSEC)
 /* Members of a group that share its mm die of SIGTERM together, or never. */
 #define PARTED_GRACE_USEC (300 * USEC_PER_MSEC)
+/* For those who hold an mm for a moment, to read it. */
+#define HELD_GRACE_USEC (20 * USEC_PER_MSEC)
 /* A victim's rss must fall by this part of what is expected to count as progress. */
 #define PROGRESS_PART   64
 #define KILL_TIME_FIRST (200 * USEC_PER_MSEC)
@@ -277,13 +279,18 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
 }
 
 /* SIGTERM becomes SIGKILL at the kill level, when its grace is over and memory still low, or when
- * half a group is gone: what is left holds all of the memory and is of no use by itself. A core
- * dump ends by SIGKILL alone (fs/coredump.c:dump_interrupted), so nothing is waited for there. */
+ * half a group is gone: what is left holds all of the memory and is of no use by itself. Where all
+ * are gone and the mm is not, nobody is left to heed it: a kernel thread holds it, or somebody born
+ * since. A core dump ends by SIGKILL alone (fs/coredump.c:dump_interrupted), so nothing is waited
+ * for there. */
 static bool is_impatient(const struct engine *e, const struct engine_victim *v, uint64_t now_usec)
 {
 	uint64_t grace = e->config->term_grace_usec;
 
 	if (v->seen.core_dumping && e->level != LEVEL_OK)
+		return true;
+	if (v->seen.all_exited && v->seen.handle_valid && !v->seen.mm_gone &&
+		now_usec >= add_sat_u64(v->kill.progress_usec, HELD_GRACE_USEC))
 		return true;
 	if (v->seen.some_exited)
 		grace = min_u64(grace, PARTED_GRACE_USEC);
@@ -429,7 +436,7 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 		const struct engine_victim *v = &e->victim[i];
 		bool killed = v->kill.sig == SIGKILL;
 
-		killing = killing || killed;
+		killing = killing || killed || v->seen.some_exited;
 		until = earlier(until,
 			add_sat_u64(killed ? v->kill.progress_usec : v->kill.signalled_usec,
 				killed ? c->victim_timeout_usec : c->term_grace_usec),

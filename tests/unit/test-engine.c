@@ -25,8 +25,9 @@ struct hog {
 	bool avoided, blind;  /* blind: no mm handle */
 	bool dumping;         /* its core is being dumped: SIGTERM does nothing */
 	bool parted;          /* SIGTERM ends some of its members, not all */
+	bool pinned;          /* its mm outlives it */
 	/* state */
-	bool hidden, gone, reaped;
+	bool hidden, exited, gone, reaped;
 	int sig;
 	uint64_t sig_usec, kill_usec;
 };
@@ -95,7 +96,7 @@ static void hog_advance(struct hog *h, uint64_t from, uint64_t to)
 {
 	uint64_t span = to - from;
 
-	if (h->gone)
+	if (h->exited)
 		return;
 	if (h->sig != SIGKILL)
 		h->rss += mul_div_u64(h->growth, span, USEC_PER_SEC);
@@ -110,8 +111,10 @@ static void hog_advance(struct hog *h, uint64_t from, uint64_t to)
 		    to >= h->kill_usec + h->dies_after) ||
 		(h->sig == SIGTERM && h->term_after != USEC_NEVER &&
 			to >= h->sig_usec + h->term_after)) {
-		h->gone = true;
-		h->rss = 0;
+		h->exited = true;
+		h->gone = !h->pinned;
+		if (h->gone)
+			h->rss = 0;
 	}
 }
 
@@ -133,7 +136,7 @@ static void world_sense(struct world *w)
 
 	w->mem.available_bytes = sub_or_zero_u64(w->mem.total_bytes, held);
 	for (uint32_t i = 0; i < w->hogs; i++)
-		if (!w->hog[i].gone && w->hog[i].sig != SIGKILL)
+		if (!w->hog[i].exited && w->hog[i].sig != SIGKILL)
 			growth += w->hog[i].growth;
 	w->in.mem = &w->mem;
 	w->in.now_usec = w->now;
@@ -149,9 +152,9 @@ static void world_sense(struct world *w)
 			.rss_bytes = h->gone ? 0 : h->rss,
 			.handle_valid = !h->blind,
 			.mm_gone = h->gone && !h->blind,
-			.all_exited = h->gone,
-			.some_exited = h->gone || (h->parted && h->sig != 0),
-			.mm_visible = !h->gone,
+			.all_exited = h->exited,
+			.some_exited = h->exited || (h->parted && h->sig != 0),
+			.mm_visible = !h->exited,
 			.core_dumping = h->dumping && !h->gone,
 			.reaped = h->reaped,
 		};
@@ -370,6 +373,25 @@ static void a_group_that_sigterm_has_parted_is_killed_soon(void **state)
 	world_run(&w, 2 * USEC_PER_SEC);
 	assert_int_equal(w.upgrades, 1);
 	assert_in_range(h->kill_usec - h->sig_usec, 300 * MS, 350 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void an_mm_that_outlives_its_group_is_given_up_soon_after_sigterm(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	/* The warn level, and staying there: no kill level puts an end to the wait. */
+	world_hog(&w, 500, 0)->pinned = true;
+	world_hog(&w, 440, 0);
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.upgrades, 1);
+	assert_in_range(w.hog[0].kill_usec - w.hog[0].sig_usec, 50 * MS, 80 * MS);
+	assert_int_equal(w.stuck, 1);
+	assert_true(w.hog[0].hidden);
+	assert_true(w.hog[1].gone);
+	assert_in_range(w.hog[1].sig_usec - w.hog[0].kill_usec, 100 * MS, 140 * MS);
+	assert_int_equal(w.hog[1].kill_usec, 0);
 	assert_int_equal(w.recovered, 1);
 }
 
@@ -876,6 +898,7 @@ int main(void)
 		cmocka_unit_test(who_ignores_sigterm_is_killed_at_the_kill_level),
 		cmocka_unit_test(who_ignores_sigterm_is_killed_when_its_grace_ends),
 		cmocka_unit_test(a_group_that_sigterm_has_parted_is_killed_soon),
+		cmocka_unit_test(an_mm_that_outlives_its_group_is_given_up_soon_after_sigterm),
 		cmocka_unit_test(a_core_dump_is_ended_at_once_where_sigterm_cannot),
 		cmocka_unit_test(who_is_slow_to_go_is_spared_when_memory_came_back_otherwise),
 		cmocka_unit_test(a_stuck_victim_is_hidden_and_the_next_is_chosen_in_time),
