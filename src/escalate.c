@@ -5,11 +5,13 @@
 #include "util.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 /* The largest tasks whose cgroups are considered; the memory is there if it is anywhere. */
@@ -19,14 +21,33 @@
 /* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
 #define SYNC_WAIT_MSEC 1500
 
+static bool is_procfs(int fd)
+{
+	struct statfs s;
+
+	return fstatfs(fd, &s) == 0 && s.f_type == PROC_SUPER_MAGIC;
+}
+
+/* The unit has it in the /dev that it makes for us, for its own place is read-only there, as is all
+ * that tunes the kernel. */
+static int open_sysrq(void)
+{
+	static const char *const paths[] = { "/dev/sysrq-trigger", "/proc/sysrq-trigger" };
+	int error = -ENOENT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		_cleanup_(fd_closep) int fd = open(paths[i], O_WRONLY | O_CLOEXEC);
+
+		if (fd >= 0 && is_procfs(fd))
+			return take_fd(&fd);
+		error = fd < 0 ? -errno : -ENOTSUP;
+	}
+	return error;
+}
+
 void escalation_open(struct escalation *e)
 {
-	e->sysrq_fd = -EBADF;
-	if (e->dry_run)
-		return;
-	e->sysrq_fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
-	if (e->sysrq_fd < 0)
-		e->sysrq_fd = -errno;
+	e->sysrq_fd = e->dry_run ? -EBADF : open_sysrq();
 }
 
 void escalation_close(struct escalation *e)

@@ -170,6 +170,7 @@ static void *serve(void *ctx)
 		{ .fd = f->listen_fd, .events = POLLIN },
 	};
 
+	thread_go_ordinary();
 	while (p[0].revents == 0) {
 		for (int i = 0; i < FEED_CLIENTS_MAX; i++)
 			p[3 + i] = (struct pollfd){ .fd = f->client[i].fd, .events = POLLIN };

@@ -164,6 +164,7 @@ static void *reaper_main(void *arg)
 {
 	struct killer *k = arg;
 
+	thread_go_ordinary();
 	pthread_mutex_lock(&k->lock);
 	while (!k->stopping) {
 		uint64_t due_usec;

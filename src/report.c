@@ -97,6 +97,7 @@ static void *run_logger(void *ctx)
 	struct logger *l = ctx;
 	uint32_t tail = 0;
 
+	thread_go_ordinary();
 	for (;;) {
 		uint32_t news = atomic_load(&l->news);
 		bool stop = atomic_load(&l->stop);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "thread.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
+
+#define NICE_BEST (-20)
 
 int thread_start(
 	pthread_t *ret, size_t stack_bytes, const char *name, void *(*run)(void *), void *ctx)
@@ -29,4 +33,13 @@ int thread_start(
 	if (ret)
 		*ret = thread;
 	return 0;
+}
+
+void thread_go_ordinary(void)
+{
+	const struct sched_param p = { .sched_priority = 0 };
+
+	/* 0 is the calling thread to both. The unit has set nice already, and may not lower it. */
+	(void)sched_setscheduler(0, SCHED_OTHER, &p);
+	(void)setpriority(PRIO_PROCESS, 0, NICE_BEST);
 }
