@@ -244,7 +244,7 @@ def test_cost_is_the_median_of_living_daemons_and_idle_is_by_the_minute():
 # --- the honest sections ---
 
 def better(*lines):
-    return section(page_of(*lines), "Where a peer is better").split("counts.\n\n")[1].strip()
+    return section(page_of(*lines), "Where a peer is better").split("worst.\n\n")[1].strip()
 
 
 def test_a_peer_with_a_tick_where_oomfwd_has_none_is_better():
@@ -267,6 +267,15 @@ def test_a_shorter_stall_is_better_from_ten_percent_and_five_milliseconds():
     equal(better(run(canary_ms=26), run("nohang", canary_ms=20)),
           "- `plain`: the canary stalls for 26 ms with oomfwd, 20 with nohang")
     equal(better(run(canary_ms=110), run("nohang", canary_ms=100)), none)
+
+
+def test_a_better_median_whose_runs_mix_with_ours_is_said_to_overlap():
+    ours = [run(first_ms=t, canary_ms=t / 10) for t in (190, 400, 500)]
+    equal(better(*ours, run("nohang", first_ms=180), run("nohang", first_ms=190)),
+          "- `plain`: memory is back after 400 ms with oomfwd, 185 with nohang (the ranges overlap); "
+          "the canary stalls for 40 ms with oomfwd, 20 with nohang (the ranges overlap)")
+    equal(better(*ours, run("nohang", first_ms=180, canary_ms=60)),
+          "- `plain`: memory is back after 400 ms with oomfwd, 180 with nohang")
 
 
 def test_a_fast_peer_that_is_not_all_right_is_not_better():
