@@ -14,7 +14,7 @@ void show_lacks(unsigned lack)
 	if (lack & LACK_MLOCK)
 		report_line(REPORT_WARNING,
 			"cannot lock memory: %s; a kill may have to wait for the disk (needs "
-			"CAP_IPC_LOCK)",
+			"CAP_IPC_LOCK, or no limit of locked memory)",
 			strerror(errno));
 	if (lack & LACK_ADJ)
 		report_line(REPORT_WARNING,
