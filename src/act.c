@@ -158,11 +158,12 @@ static void say_lost(struct actor *a, int slot, int error)
 	report_event(&e);
 }
 
-/* A slot that could not be signalled is hidden: trying again would give the same answer. */
+/* A slot that could not be signalled is hidden: trying again would give the same answer, unless
+ * that was only that we do not know. */
 static void lose_slot(struct actor *a, int slot, int error)
 {
 	say_lost(a, slot, error);
-	if (error != -ESRCH)
+	if (error != -ESRCH && error != -EAGAIN)
 		actor_hide(a, &a->slots[slot].id);
 	release(a, slot);
 }
@@ -217,6 +218,7 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 		const struct report_event *e = &a->slots[slots[i]].event;
 
 		if (results[i] < 0) {
+			ret->unread |= results[i] == -EAGAIN;
 			lose_slot(a, slots[i], results[i]);
 			continue;
 		}
@@ -251,6 +253,7 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 		return;
 	}
 	ret->result = a->choice->result;
+	ret->unread = a->choice->unread;
 	a->names_until_usec = monotonic_usec() + NAMES_USEC;
 	for (uint32_t i = 0; i < a->choice->count; i++) {
 		int slot = act_prepare(a, &a->choice->candidates[a->choice->chosen[i]], c->place);
@@ -270,23 +273,45 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 
 /* --- the other actions --- */
 
-static void carry_out_upgrade(
-	struct actor *a, const struct action *action, const struct act_context *c)
+static bool has_exited(const struct act_context *c, int slot)
 {
-	int results[ENGINE_VICTIMS_MAX];
+	uint32_t i = 0;
+
+	while (i < c->in->seen_count && c->in->seen[i].slot != slot)
+		i++;
+	return i < c->in->seen_count && c->in->seen[i].o.all_exited;
+}
+
+static enum engine_upgrade upgrade_of(int result)
+{
+	if (result == -EAGAIN)
+		return UPGRADE_UNREAD;
+	return result == 0 || result == -ESRCH ? UPGRADE_SENT : UPGRADE_REFUSED;
+}
+
+static void carry_out_upgrade(struct actor *a, const struct action *action,
+	const struct act_context *c, struct engine_outcome *ret)
+{
+	int results[ENGINE_VICTIMS_MAX], whole[ENGINE_VICTIMS_MAX];
 	struct kill_result k;
+	uint32_t count = 0;
 
 	kill_signal(a->killer, action->slots, results, action->slot_count, SIGKILL,
 		facts_is_protected, &a->facts, &k);
 	for (uint32_t i = 0; i < action->slot_count; i++) {
-		/* What could not be signalled stays in flight: no progress makes it stuck, and that
-		 * hides it. */
+		int slot = action->slots[i];
+
+		ret->upgraded[i] = upgrade_of(results[i]);
 		if (results[i] == 0)
-			say_signalled(a, action->slots[i], action, &k, c);
-		else if (results[i] != -ESRCH)
-			say_lost(a, action->slots[i], results[i]);
+			say_signalled(a, slot, action, &k, c);
+		else if (results[i] != -ESRCH && !a->slots[slot].unread_said)
+			say_lost(a, slot, results[i]);
+		a->slots[slot].unread_said = ret->upgraded[i] == UPGRADE_UNREAD;
+		/* Who goes along with one that has exited has its grace still. */
+		if (ret->upgraded[i] == UPGRADE_SENT && !has_exited(c, slot))
+			whole[count++] = slot;
 	}
-	act_cgroup_kill(a, action->slots, action->slot_count, c);
+	act_cgroup_kill(a, whole, count, c);
 }
 
 static void carry_out_freed(
@@ -381,7 +406,7 @@ void actor_carry_out(struct actor *a, const struct act_context *c, const struct 
 {
 	ret->count = 0;
 	ret->hold_usec = 0;
-	ret->acted = false;
+	ret->acted = ret->unread = false;
 	switch (action->kind) {
 	case ACTION_WAIT:
 		break;
@@ -389,7 +414,7 @@ void actor_carry_out(struct actor *a, const struct act_context *c, const struct 
 		carry_out_choose(a, action, c, ret);
 		break;
 	case ACTION_UPGRADE:
-		carry_out_upgrade(a, action, c);
+		carry_out_upgrade(a, action, c, ret);
 		break;
 	case ACTION_FREED:
 		carry_out_freed(a, c, action);

@@ -24,7 +24,7 @@ struct domain_place {
 
 /* What was said in an episode, once for each cause. All zero to begin with. */
 struct act_said {
-	bool none[VICTIM_ALL_DYING + 1];
+	bool none[VICTIM_UNREAD + 1];
 	bool step[LADDER_FINAL + 1];
 	uint64_t kernel_oom_kills; /* the count when it began */
 };

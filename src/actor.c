@@ -316,6 +316,7 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 	struct victim_need need = {
 		.bytes = m->total_bytes / 2,
 		.alone_bytes = m->total_bytes / 2,
+		.unread_protects = true,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 	};
 	uint64_t before = survive_heap_bytes(), taken;
@@ -370,6 +371,7 @@ int actor_print_choice(struct actor *a, const struct config *c, const struct mem
 		.alone_bytes = short_of.need_bytes,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 		.shmem_bytes = m->shmem_bytes,
+		.unread_protects = true, /* nobody asks again in a moment */
 		.explain = true,
 	};
 	int r;

@@ -23,6 +23,7 @@ struct slot_info {
 	bool used;
 	struct mm_id id;
 	char whole[CGROUP_PATH_SIZE]; /* the cgroup that dies with it; "": none */
+	bool unread_said;             /* SIGKILL waits for what could not be read */
 	struct report_event event; /* victim, comm, uid, cgroup, members, evidence, adj, expected */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine.h"
+#include "engine-internal.h"
 
 #include "util.h"
 
@@ -16,20 +16,15 @@
 #define RETRY_USEC USEC_PER_SEC
 /* Pages that came back rest in per-CPU lists, which MemAvailable does not count. */
 #define SETTLE_USEC (100 * USEC_PER_MSEC)
-/* Growth seen right after a signal is that of the victims, which have not stopped yet. */
-#define GROWTH_BLIND_USEC (20 * USEC_PER_MSEC)
 /* Members of a group that share its mm die of SIGTERM together, or never. */
 #define PARTED_GRACE_USEC (300 * USEC_PER_MSEC)
-/* For those who hold an mm for a moment, to read it. */
+/* For those who hold an mm for a moment, to read it; a walk takes some 10 ms a GiB in addition. */
 #define HELD_GRACE_USEC (20 * USEC_PER_MSEC)
-/* A victim's rss must fall by this part of what is expected to count as progress. */
-#define PROGRESS_PART   64
-#define KILL_TIME_FIRST (200 * USEC_PER_MSEC)
-#define KILL_TIME_MIN   (20 * USEC_PER_MSEC)
-#define KILL_TIME_MAX   (2 * USEC_PER_SEC)
-/* Victims who are gone, or refused, when we come to signal them: choose anew at once, but then the
- * ladder goes on as if nobody could be chosen. */
-#define VANISHED_MAX 8
+/* Whom we cannot tell from the protected goes before the others for so long, as rank has it; then
+ * he counts as protected. */
+#define UNREAD_PATIENCE_USEC (250 * USEC_PER_MSEC)
+#define KILL_TIME_FIRST      (200 * USEC_PER_MSEC)
+#define KILL_TIME_MIN        (20 * USEC_PER_MSEC)
 
 void engine_init(struct engine *e, const struct config *c)
 {
@@ -43,157 +38,6 @@ void engine_set_config(struct engine *e, const struct config *c)
 	e->config = c;
 	e->ladder_next = 0; /* it may have become shorter */
 	e->avoided_eligible = false;
-}
-
-static struct engine_victim *victim_by_slot(struct engine *e, int slot)
-{
-	uint32_t i = 0;
-
-	while (i < e->victim_count && e->victim[i].slot != slot)
-		i++;
-	return i < e->victim_count ? &e->victim[i] : NULL;
-}
-
-static void victims_add(
-	struct engine *e, const struct engine_outcome *o, const struct engine_input *in)
-{
-	uint64_t now_usec = in->now_usec;
-
-	if (e->victim_count == 0)
-		e->settle_base_bytes = in->mem->available_bytes;
-	for (uint32_t i = 0; i < o->count && e->victim_count < ENGINE_VICTIMS_MAX; i++) {
-		e->victim[e->victim_count++] = (struct engine_victim){
-			.slot = o->slots[i],
-			.kill = {
-				.sig = e->pending.sig,
-				.expected_bytes = o->expected_bytes[i],
-				.shmem_bytes = o->shmem_bytes[i],
-				.signalled_usec = now_usec,
-				.progress_usec = now_usec,
-			},
-			.held_bytes = o->expected_bytes[i],
-			.least_bytes = o->expected_bytes[i],
-			.seen = { .mm_visible = true, .rss_bytes = o->expected_bytes[i] },
-		};
-		e->victims++;
-	}
-	e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
-	e->fruitless_in_a_row = 0;
-	e->exhausted = false;
-}
-
-static void absorb_choice(struct engine *e, const struct engine_input *in)
-{
-	const struct engine_outcome *o = in->outcome;
-	uint64_t now_usec = in->now_usec, until, took = sub_or_zero_u64(now_usec, e->asked_usec);
-
-	/* Quick to learn that it takes long, slow to forget. */
-	e->choose_usec = min_u64(max_u64(took, (3 * e->choose_usec + took) / 4), KILL_TIME_MAX);
-	e->last_result = o->result;
-	if (o->result != VICTIM_ALL_DYING)
-		e->dying_since_usec = 0;
-	if (o->hold_usec > 0)
-		e->hold_usec = add_sat_u64(now_usec, o->hold_usec);
-	if (o->count > 0) {
-		victims_add(e, o, in);
-		return;
-	}
-	switch (o->result) {
-	case VICTIM_CHOSEN:
-	case VICTIM_PARTIAL:
-		/* All were gone or refused when we came to signal them. */
-		if (++e->fruitless_in_a_row >= VANISHED_MAX) {
-			e->exhausted = true;
-			e->fruitless_in_a_row = 0;
-		}
-		break;
-	case VICTIM_ALL_DYING:
-		/* Somebody else's victims get the time ours get; then the ladder goes on. */
-		if (e->dying_since_usec == 0)
-			e->dying_since_usec = now_usec;
-		until = add_sat_u64(e->dying_since_usec, e->config->victim_timeout_usec);
-		if (now_usec >= until)
-			e->exhausted = true;
-		else
-			e->hold_usec = max_u64(e->hold_usec, until);
-		break;
-	case VICTIM_NONE:
-	case VICTIM_HOPELESS:
-		e->exhausted = true;
-		break;
-	}
-}
-
-static void absorb_step(struct engine *e, bool acted, uint64_t now_usec)
-{
-	if (e->pending.step == LADDER_AVOIDED) {
-		e->avoided_eligible = true;
-		e->exhausted = false;
-	} else if (acted) {
-		e->step_until_usec = add_sat_u64(now_usec, e->config->step_timeout_usec);
-		e->exhausted = false; /* then whoever is new goes before the next step */
-		e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
-	}
-}
-
-static void absorb_upgrade(struct engine *e, uint64_t now_usec)
-{
-	for (uint32_t i = 0; i < e->pending.slot_count; i++) {
-		struct engine_victim *v = victim_by_slot(e, e->pending.slots[i]);
-		if (!v)
-			continue;
-		v->kill.sig = SIGKILL;
-		v->kill.signalled_usec = now_usec;
-		v->kill.progress_usec = now_usec;
-	}
-	e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);
-}
-
-static void absorb_outcome(struct engine *e, const struct engine_input *in)
-{
-	if (!in->outcome)
-		return;
-	if (e->pending.kind == ACTION_CHOOSE)
-		absorb_choice(e, in);
-	else if (e->pending.kind == ACTION_STEP)
-		absorb_step(e, in->outcome->acted, in->now_usec);
-	else if (e->pending.kind == ACTION_UPGRADE)
-		absorb_upgrade(e, in->now_usec);
-	e->pending.kind = ACTION_WAIT;
-}
-
-/* What a victim still holds of what was expected; the last known while nothing shows it. */
-static uint64_t held_bytes(const struct engine_victim *v, const struct engine_observation *o)
-{
-	if (o->mm_gone)
-		return 0;
-	if (!o->mm_visible && !o->reaped)
-		return v->held_bytes;
-	return add_sat_u64(o->mm_visible ? o->rss_bytes : 0, v->kill.shmem_bytes);
-}
-
-static void absorb_seen(struct engine *e, const struct engine_input *in)
-{
-	for (uint32_t i = 0; i < in->seen_count; i++) {
-		const struct engine_observation *o = &in->seen[i].o;
-		struct engine_victim *v = victim_by_slot(e, in->seen[i].slot);
-		uint64_t held;
-
-		if (!v)
-			continue;
-		held = held_bytes(v, o);
-		/* Less held, by more than noise, and each milestone is progress: it extends the
-		 * deadline. */
-		if (add_sat_u64(held, max_u64(v->kill.expected_bytes / PROGRESS_PART, 1)) <=
-				v->least_bytes ||
-			(o->mm_gone && !v->seen.mm_gone) ||
-			(o->all_exited && !v->seen.all_exited) || (o->reaped && !v->seen.reaped))
-			v->kill.progress_usec = in->now_usec;
-		if (v->kill.progress_usec == in->now_usec)
-			v->least_bytes = min_u64(v->least_bytes, held);
-		v->held_bytes = held;
-		v->seen = *o;
-	}
 }
 
 uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in)
@@ -215,9 +59,9 @@ uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *
 
 static void learn_kill_time(struct engine *e, uint64_t latency_usec)
 {
-	uint64_t t = (3 * e->kill_time_usec + min_u64(latency_usec, KILL_TIME_MAX)) / 4;
+	uint64_t t = (3 * e->kill_time_usec + min_u64(latency_usec, ENGINE_KILL_TIME_MAX_USEC)) / 4;
 
-	e->kill_time_usec = min_u64(max_u64(t, KILL_TIME_MIN), KILL_TIME_MAX);
+	e->kill_time_usec = min_u64(max_u64(t, KILL_TIME_MIN), ENGINE_KILL_TIME_MAX_USEC);
 }
 
 /* The world has changed: whoever was not to be chosen before may be worth it now. */
@@ -253,6 +97,13 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
 	for (uint32_t i = 0; i < e->victim_count; i++) {
 		const struct engine_victim *v = &e->victim[i];
 
+		if (v->refused || v->unread_for_long) {
+			/* What it does is its own business again; only the refused is hidden. */
+			ret->kind = v->refused ? ACTION_STUCK : ACTION_SPARE;
+			ret->slot = v->slot;
+			victim_finished(e, i);
+			return true;
+		}
 		switch (verdict_of(&v->kill, &v->seen, e->config, in->now_usec)) {
 		case VERDICT_FREED:
 			finish_freed(e, i, in, ret);
@@ -285,14 +136,17 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
  * for there. */
 static bool is_impatient(const struct engine *e, const struct engine_victim *v, uint64_t now_usec)
 {
+	bool held = v->seen.all_exited && v->seen.handle_valid && !v->seen.mm_gone;
 	uint64_t grace = e->config->term_grace_usec;
 
 	if (v->seen.core_dumping && e->level != LEVEL_OK)
 		return true;
-	if (v->seen.all_exited && v->seen.handle_valid && !v->seen.mm_gone &&
-		now_usec >= add_sat_u64(v->kill.progress_usec, HELD_GRACE_USEC))
+	if (held &&
+		now_usec >= add_sat_u64(v->kill.progress_usec,
+				    add_sat_u64(HELD_GRACE_USEC,
+					    verdict_walk_usec(v->kill.expected_bytes))))
 		return true;
-	if (v->seen.some_exited)
+	if (v->seen.some_exited && !held)
 		grace = min_u64(grace, PARTED_GRACE_USEC);
 	return e->level == LEVEL_KILL || now_usec >= add_sat_u64(v->kill.signalled_usec, grace);
 }
@@ -303,7 +157,8 @@ static bool upgrade(const struct engine *e, const struct engine_input *in, struc
 	for (uint32_t i = 0; i < e->victim_count; i++) {
 		const struct engine_victim *v = &e->victim[i];
 
-		if (v->kill.sig != SIGKILL && is_impatient(e, v, in->now_usec))
+		if (v->kill.sig != SIGKILL && in->now_usec >= v->retry_usec &&
+			is_impatient(e, v, in->now_usec))
 			ret->slots[ret->slot_count++] = v->slot;
 	}
 	if (ret->slot_count == 0)
@@ -395,6 +250,8 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 		.total_bytes = add_sat_u64(in->mem->total_bytes, in->mem->swap_total_bytes),
 		.shmem_bytes = in->mem->shmem_bytes,
 		.avoided_eligible = e->avoided_eligible,
+		.unread_protects = e->unread_since_usec > 0 &&
+			in->now_usec >= add_sat_u64(e->unread_since_usec, UNREAD_PATIENCE_USEC),
 	};
 	return true;
 }
@@ -418,6 +275,7 @@ static void episode_end(struct engine *e)
 	e->hold_usec = 0;
 	e->step_until_usec = 0;
 	e->dying_since_usec = 0;
+	e->unread_since_usec = 0;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b, uint64_t now_usec)
@@ -441,6 +299,7 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 			add_sat_u64(killed ? v->kill.progress_usec : v->kill.signalled_usec,
 				killed ? c->victim_timeout_usec : c->term_grace_usec),
 			now);
+		until = earlier(until, v->retry_usec, now);
 	}
 	if (killing ||
 		(e->level == LEVEL_KILL && !e->exhausted &&
@@ -486,8 +345,7 @@ void engine_step(struct engine *e, const struct engine_input *in, struct action 
 {
 	enum engine_level before = e->level;
 
-	absorb_outcome(e, in);
-	absorb_seen(e, in);
+	engine_absorb(e, in);
 	e->level =
 		verdict_level(e->config, in->mem, in->pressure_warn, in->pressure_kill, &e->cause);
 	/* What could wait at the warn level cannot now. */

@@ -19,6 +19,11 @@ struct engine_victim {
 	uint64_t held_bytes;  /* of what was expected, as last seen */
 	uint64_t least_bytes; /* the least so far that counted as progress */
 	struct engine_observation seen;
+	/* SIGKILL could not be sent: */
+	bool refused;               /* it is protected by now */
+	uint64_t unread_since_usec; /* that could not be told in time; 0: it could */
+	uint64_t retry_usec;        /* then not asked again before */
+	bool unread_for_long;       /* for victim_timeout */
 };
 
 enum action_kind {
@@ -27,7 +32,7 @@ enum action_kind {
 	ACTION_UPGRADE,   /* SIGKILL to slots[] that had SIGTERM */
 	ACTION_FREED,     /* slot is done: report, release */
 	ACTION_STUCK,     /* slot is stuck: explain, hide its mm, release */
-	ACTION_SPARE,     /* slot had SIGTERM and is no longer needed: release */
+	ACTION_SPARE,     /* slot had SIGTERM and is left alone from now on: release */
 	ACTION_STEP,      /* take the ladder step */
 	ACTION_BEGAN,     /* an episode began: report */
 	ACTION_RECOVERED, /* it is over: report */
@@ -45,6 +50,13 @@ struct action {
 	enum ladder_step step;
 };
 
+/* What became of SIGKILL to a slot that had SIGTERM. */
+enum engine_upgrade {
+	UPGRADE_SENT,    /* or all had gone by themselves */
+	UPGRADE_REFUSED, /* a member may not be signalled */
+	UPGRADE_UNREAD,  /* whether one is protected could not be read in time: ask again */
+};
+
 /* What the last action came to; fields by its kind. */
 struct engine_outcome {
 	/* ACTION_CHOOSE: */
@@ -53,6 +65,10 @@ struct engine_outcome {
 	int slots[ENGINE_VICTIMS_MAX];
 	uint64_t expected_bytes[ENGINE_VICTIMS_MAX], shmem_bytes[ENGINE_VICTIMS_MAX];
 	uint64_t hold_usec; /* do not choose again for so long (dry run) */
+	bool unread; /* somebody could not be told from the protected in time (choice.unread, or
+			when he was to be signalled) */
+	/* ACTION_UPGRADE, in the order of its slots: */
+	enum engine_upgrade upgraded[ENGINE_VICTIMS_MAX];
 	/* ACTION_STEP: something was done (wait for it), or the step has nothing to do here. */
 	bool acted;
 };
@@ -104,8 +120,10 @@ struct engine {
 	uint32_t ladder_next;        /* index into config->ladder */
 	uint64_t dying_since_usec; /* all candidates are dying by other hands since; 0: they are not
 				    */
-	uint64_t hold_usec;        /* choose again not before */
-	uint64_t step_until_usec;  /* the last step has so much time */
+	uint64_t unread_since_usec; /* each choice since met somebody who could not be read; 0: not
+				       so */
+	uint64_t hold_usec;         /* choose again not before */
+	uint64_t step_until_usec;   /* the last step has so much time */
 };
 
 void engine_init(struct engine *e, const struct config *c);

@@ -78,30 +78,34 @@ static int compare_smaps(void *ctx, const struct task *x, const struct task *y)
 	return r < 0 ? r : r == 1 ? 0 : 3;
 }
 
-bool facts_is_protected(void *ctx, const struct task *t)
+int facts_is_protected(void *ctx, const struct task *t)
 {
 	struct facts *f = ctx;
 	struct task_detail d;
 	struct task whole;
+	bool unread = false;
 
 	if (t->flags & TASK_LIGHT) {
 		int r = snapshot_read_task(f->snapshot, t->id.pid, &whole);
 		if (r < 0)
-			return r != -ESRCH;
+			return r == -ESRCH ? 0 : -EAGAIN;
 		t = &whole;
 	}
 	if (t->id.pid <= 1 || t->id.pid == f->self || t->oom_score_adj == -1000 ||
 		(t->flags & TASK_KTHREAD))
-		return true;
+		return 1;
 	read_detail(f, t, f->wants_cmdline, &d);
 	for (uint32_t i = 0; i < f->config->rule_count; i++) {
 		const struct rule *r = &f->config->rules[i];
 
-		if (r->action == RULE_PROTECT && !(f->in_domain && r->domain) &&
-			victim_rule_matches(r, t, &d))
-			return true;
+		if (r->action != RULE_PROTECT || (f->in_domain && r->domain) ||
+			!victim_rule_matches(r, t, &d))
+			continue;
+		if (!victim_rule_doubts(r, t, &d))
+			return 1;
+		unread = true;
 	}
-	return false;
+	return unread ? -EAGAIN : 0;
 }
 
 int facts_open(struct facts *f, const struct config *c, struct snapshot *s,

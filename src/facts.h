@@ -34,5 +34,5 @@ void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size);
 struct victim_fns facts_victim_fns(struct facts *f);
 
 /* kill_protected_fn; ctx is struct facts. Pid 1, the daemon, kernel threads, oom_score_adj -1000
- * and what a protect rule matches. */
-bool facts_is_protected(void *ctx, const struct task *t);
+ * and what a protect rule matches; -EAGAIN where what a rule asks for could not be read in time. */
+int facts_is_protected(void *ctx, const struct task *t);

@@ -123,6 +123,8 @@ int kill_prepare_tasks(struct killer *k, const struct snapshot *snap, const uint
 	uint32_t count, uint64_t expected_bytes, bool rehearsal);
 
 /* slot.c */
+/* Why a process may not be signalled: -EPERM, -EAGAIN (it could not be told in time), or 0. */
+int slot_forbids(const struct task *t, kill_protected_fn *is_protected, void *ctx);
 const struct kill_ops *slot_ops(const struct killer *k, const struct slot *s);
 struct slot *slot_get(struct killer *k, int slot);      /* NULL unless it is in use */
 void slot_poll(struct killer *k, const struct slot *s); /* brings member.exited up to date */
@@ -142,7 +144,7 @@ enum member_sight member_see(
  * Makes the process seen (at an earlier moment) a member if it is one: opens a pidfd, compares,
  * reads it again, asks whether it may be signalled. group says that the snapshot's grouping
  * vouches for it where nobody is left to compare with. Returns 1 and the member, or 0 when it is
- * gone or has another mm, -EPERM when it may not be signalled, -ENOSPC, or another -errno.
+ * gone or has another mm, what slot_forbids() says against it, -ENOSPC, or another -errno.
  */
 struct admission {
 	bool group;

@@ -95,10 +95,12 @@ static int verify_again(struct killer *k, struct slot *s, const struct look *l)
 		struct task t;
 		next = m->next;
 		sight = m->exited ? SIGHT_GONE : member_see(k, s, m, &t);
-		if (sight == SIGHT_MM && !s->rehearsal &&
-			(t.oom_score_adj == -1000 ||
-				(l->is_protected && l->is_protected(l->ctx, &t))))
-			return -EPERM;
+		if (sight == SIGHT_MM && !s->rehearsal) {
+			int r = slot_forbids(&t, l->is_protected, l->ctx);
+
+			if (r < 0)
+				return r;
+		}
 		if (sight == SIGHT_OTHER && s->sig != SIGKILL)
 			member_drop(k, s, m);
 		else if (sight != SIGHT_GONE)

@@ -58,9 +58,9 @@ void killer_set_ops(struct killer *k, const struct kill_ops *ops);
 int kill_prepare(struct killer *k, const struct snapshot *s, const struct sharedmm *sm,
 	const struct mm_group *g, uint64_t expected_bytes);
 
-/* Whether this process may not be signalled, even as a sharer (protected by a rule, pid 1, self).
- */
-typedef bool kill_protected_fn(void *ctx, const struct task *t);
+/* Whether this process may not be signalled, even as a sharer (protected by a rule, pid 1, self):
+ * 1, 0, or -EAGAIN when that could not be told in time. */
+typedef int kill_protected_fn(void *ctx, const struct task *t);
 
 struct kill_result {
 	uint32_t signalled;             /* processes */
@@ -76,8 +76,8 @@ struct kill_result {
  * hands the group to a reaper and looks once more for those born meanwhile. After SIGTERM whoever
  * is stopped, by us or others, is continued, since it could not act on it otherwise. A newborn for
  * which is_protected holds makes its slot fail with -EPERM, unsignalled (and continued, if it was
- * stopped). Per-slot outcome in results[i]: 0, -ESRCH when all have gone by themselves and nobody
- * else holds the mm, or another -errno.
+ * stopped), and one of whom that cannot be told with -EAGAIN. Per-slot outcome in results[i]: 0,
+ * -ESRCH when all have gone by themselves and nobody else holds the mm, or another -errno.
  */
 void kill_signal(struct killer *k, const int *slots, int *results, uint32_t count, int sig,
 	kill_protected_fn *is_protected, void *ctx, struct kill_result *ret);

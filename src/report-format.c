@@ -273,6 +273,10 @@ static void say_lost(struct text *t, const struct report_event *e)
 	text_add(t, "could not kill ");
 	add_group(t, e);
 	text_add(t, ": ");
+	if (e->error == -EAGAIN) {
+		text_add(t, "whether it is protected could not be read in time; asking again");
+		return;
+	}
 	text_error(t, e->error);
 	text_add(t, "%s", e->error == -EPERM ? "; hidden, next victim" : "; choosing again");
 }
@@ -296,6 +300,10 @@ static void say_no_victim(struct text *t, const struct report_event *e)
 		break;
 	case VICTIM_ALL_DYING:
 		text_add(t, "no new victim: what could be chosen is dying already");
+		break;
+	case VICTIM_UNREAD:
+		text_add(t,
+			"no victim yet: who is protected could not be read in time; asking again");
 		break;
 	}
 	text_add(t, "; ");

@@ -59,6 +59,7 @@ struct mm_group {
 		unsigned actions;
 		uint32_t member;
 		const void *rule;
+		bool unread; /* the rule may hold: what it asks for was not read in time */
 	} ruled;
 };
 

@@ -178,7 +178,7 @@ static bool place_in(struct killer *k, const struct look *l, uint32_t i, const s
 		admitted(k, l, s, m);
 	/* Before the first signal nobody of the group need die in vain. Afterwards it is too late:
 	 * kill_explain will name who holds the mm. */
-	if (r == -EPERM && l->sig == 0)
+	if ((r == -EPERM || r == -EAGAIN) && l->sig == 0)
 		l->results[i] = r;
 	return r > 0;
 }

@@ -121,8 +121,14 @@ static int left_or_error(int r)
 
 static bool is_untouchable(const struct killer *k, const struct slot *s, const struct task *t)
 {
-	return !s->rehearsal &&
-		(t->id.pid == 1 || t->id.pid == k->self || t->oom_score_adj == -1000);
+	return !s->rehearsal && (t->id.pid == 1 || t->id.pid == k->self);
+}
+
+int slot_forbids(const struct task *t, kill_protected_fn *is_protected, void *ctx)
+{
+	int r = t->oom_score_adj == -1000 ? 1 : is_protected ? is_protected(ctx, t) : 0;
+
+	return r > 0 ? -EPERM : r;
 }
 
 /* 1: t, now read anew, is a member and may be signalled; 0: it is none; or why it may not. */
@@ -150,8 +156,11 @@ static int examine(
 		return 0;
 	if (answer != SHARER_SAME && !how->group && !sharer_by_handle(k, s, t))
 		return 0;
-	if (is_untouchable(k, s, t) || (how->is_protected && how->is_protected(how->ctx, t)))
+	if (is_untouchable(k, s, t))
 		return -EPERM;
+	r = s->rehearsal ? 0 : slot_forbids(t, how->is_protected, how->ctx);
+	if (r < 0)
+		return r;
 	r = ops->send(ops->ctx, pidfd, 0);
 	return r == 0 ? 1 : left_or_error(r);
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #define HELD_USEC          (100 * USEC_PER_MSEC)
+#define WALK_USEC_PER_GIB  (20 * USEC_PER_MSEC)
 #define PRESSURE_NEED_PART 64
 
 static bool memory_low(const struct config_level *l, const struct meminfo *m)
@@ -88,6 +89,11 @@ struct shortage verdict_shortage(const struct config *c, const struct meminfo *m
 	return s;
 }
 
+uint64_t verdict_walk_usec(uint64_t bytes)
+{
+	return mul_div_u64(bytes, WALK_USEC_PER_GIB, GIB);
+}
+
 /* The mm itself is the first witness: see docs/DESIGN.md, "Verdict". */
 enum verdict verdict_of(const struct attempt *a, const struct engine_observation *o,
 	const struct config *c, uint64_t now_usec)
@@ -97,8 +103,10 @@ enum verdict verdict_of(const struct attempt *a, const struct engine_observation
 	/* All have exited and the mm has users still: somebody who is not dying holds it, and there
 	 * is nothing left to wait for. The short wait is for those who hold an mm to read it. */
 	bool held = o->handle_valid && o->all_exited && !o->mm_gone;
-	uint64_t patience =
-		held ? min_u64(HELD_USEC, c->victim_timeout_usec) : c->victim_timeout_usec;
+	uint64_t patience = held
+		? min_u64(add_sat_u64(HELD_USEC, verdict_walk_usec(a->expected_bytes)),
+			  c->victim_timeout_usec)
+		: c->victim_timeout_usec;
 	bool overdue = now_usec >= cap || now_usec >= add_sat_u64(a->progress_usec, patience);
 
 	if (teardown && o->all_exited)

@@ -58,6 +58,10 @@ struct shortage {
 };
 struct shortage verdict_shortage(const struct config *c, const struct meminfo *m);
 
+/* The longest that somebody who walks an mm of this size holds it: twice what smaps_rollup took (10
+ * ms a GiB). */
+uint64_t verdict_walk_usec(uint64_t bytes);
+
 /* How long no level can be reached, from the distance to the nearer one and the fastest fill. */
 uint64_t verdict_calm_usec(
 	const struct config *c, const struct meminfo *m, uint64_t fastest_bytes_per_sec);

@@ -110,6 +110,8 @@ const char *victim_reason_text(enum victim_reason r)
 		return "its memory is pinned";
 	case REASON_PROTECTED:
 		return "protected";
+	case REASON_UNREAD:
+		return "perhaps protected: it could not be read in time";
 	case REASON_HIDDEN:
 		return "a kill freed nothing before";
 	case REASON_DYING:
@@ -137,6 +139,8 @@ const char *victim_result_text(enum victim_result r)
 		return "no process holds enough memory to matter";
 	case VICTIM_ALL_DYING:
 		return "who holds the memory is dying already";
+	case VICTIM_UNREAD:
+		return "who is protected could not be read in time";
 	}
 	return "";
 }

@@ -84,6 +84,19 @@ bool victim_rule_matches(const struct rule *r, const struct task *t, const struc
 	return pattern_matches(&r->unit, unit) && pattern_matches(&r->cgroup, d->cgroup);
 }
 
+bool victim_rule_doubts(const struct rule *r, const struct task *t, struct task_detail *d)
+{
+	bool cmdline = d->cmdline_unread, cgroup = d->cgroup_unread, certain;
+
+	if (r->action != RULE_PROTECT || (!cmdline && !cgroup))
+		return false;
+	d->cmdline_unread = d->cgroup_unread = false;
+	certain = victim_rule_matches(r, t, d);
+	d->cmdline_unread = cmdline;
+	d->cgroup_unread = cgroup;
+	return !certain;
+}
+
 unsigned victim_rule_actions(const struct config *c)
 {
 	unsigned actions = 0;
@@ -114,19 +127,33 @@ static bool wants_cmdline(const struct config *c, const struct task *t, unsigned
 	return false;
 }
 
+/* A rule that was found, and whether it holds for certain. */
+struct verdict_of_rules {
+	const struct rule *rule;
+	bool unread;
+};
+
+/* Whether a rule of this kind decides, now that there is the best so far. */
+static bool goes_before(enum rule_action action, bool unread, const struct verdict_of_rules *best)
+{
+	if (!best->rule || action != best->rule->action)
+		return !best->rule || action < best->rule->action;
+	return best->unread && !unread;
+}
+
 /* As victim_rule_of, for one task. */
-static const struct rule *rule_of_task(
+static struct verdict_of_rules rule_of_task(
 	const struct rule_world *w, const struct task *t, unsigned actions)
 {
 	const struct config *c = w->config;
-	const struct rule *best = NULL;
+	struct verdict_of_rules best = { .rule = NULL };
 	struct task_detail d;
 	bool have_detail = false;
 
 	for (uint32_t i = 0; i < c->rule_count; i++) {
 		const struct rule *r = &c->rules[i];
 
-		if (!(actions & RULE_BIT(r->action)) || (best && best->action <= r->action) ||
+		if (!(actions & RULE_BIT(r->action)) || !goes_before(r->action, false, &best) ||
 			(w->in_domain && r->domain) || !victim_rule_could_match(r, t))
 			continue;
 		if (needs_detail(r) && !have_detail) {
@@ -137,8 +164,14 @@ static const struct rule *rule_of_task(
 				w->fns->detail(w->fns->ctx, t, wants_cmdline(c, t, actions), &d);
 			have_detail = true;
 		}
-		if (!needs_detail(r) || victim_rule_matches(r, t, &d))
-			best = r;
+		if (!needs_detail(r))
+			best = (struct verdict_of_rules){ .rule = r };
+		else if (victim_rule_matches(r, t, &d)) {
+			bool unread = victim_rule_doubts(r, t, &d);
+
+			if (goes_before(r->action, unread, &best))
+				best = (struct verdict_of_rules){ r, unread };
+		}
 	}
 	return best;
 }
@@ -155,7 +188,7 @@ const struct rule *victim_rule_of(
 	const struct rule_world *w, struct mm_group *g, unsigned actions, uint32_t *ret_member)
 {
 	const uint32_t *members = sharedmm_members(w->sm, g);
-	const struct rule *best = NULL;
+	struct verdict_of_rules best = { .rule = NULL };
 
 	actions &= victim_rule_actions(w->config);
 	if (actions == 0)
@@ -165,17 +198,18 @@ const struct rule *victim_rule_of(
 		return g->ruled.rule;
 	}
 	for (uint32_t i = 0; i < g->count; i++) {
-		const struct rule *r = rule_of_task(w, &w->s->tasks[members[i]], actions);
+		struct verdict_of_rules v = rule_of_task(w, &w->s->tasks[members[i]], actions);
 
-		if (!r || (best && best->action <= r->action))
+		if (!v.rule || !goes_before(v.rule->action, v.unread, &best))
 			continue;
-		best = r;
+		best = v;
 		*ret_member = members[i];
-		if (best->action == RULE_PROTECT)
+		if (best.rule->action == RULE_PROTECT && !best.unread)
 			break; /* nothing goes before it */
 	}
 	g->ruled.actions = actions;
-	g->ruled.rule = best;
-	g->ruled.member = best ? *ret_member : 0;
-	return best;
+	g->ruled.rule = best.rule;
+	g->ruled.unread = best.unread;
+	g->ruled.member = best.rule ? *ret_member : 0;
+	return best.rule;
 }

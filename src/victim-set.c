@@ -161,6 +161,8 @@ static enum victim_result result_of(const struct chooser *ch)
 		return VICTIM_CHOSEN;
 	if (ch->set_count > 0)
 		return VICTIM_PARTIAL;
+	if (ch->unread)
+		return VICTIM_UNREAD;
 	if (ch->dying_bytes >= ch->small_bytes)
 		return VICTIM_ALL_DYING;
 	if (ch->held_bytes >= ch->small_bytes)
@@ -195,15 +197,21 @@ void victim_set_conclude(struct chooser *ch)
 	struct choice *ret = ch->ret;
 	bool alone = ch->covered && ch->set_count == 1;
 
+	if (victim_waits(ch)) {
+		leave_all_out(ch, REASON_NOT_NEEDED);
+		ret->result = VICTIM_UNREAD;
+		return;
+	}
 	if (!ch->covered)
 		keep_who_helps(ch);
 	ret->result = result_of(ch);
-	if (!alone && ret->result != VICTIM_ALL_DYING && files_hold_it(ch)) {
+	if (!alone && ret->result != VICTIM_ALL_DYING && ret->result != VICTIM_UNREAD &&
+		files_hold_it(ch)) {
 		leave_all_out(ch, REASON_TOO_SMALL);
 		ret->result = VICTIM_HOPELESS;
 	}
 	if (ret->result != VICTIM_CHOSEN && ret->result != VICTIM_ALL_DYING &&
-		ch->share_bytes > ch->set_bytes)
+		ret->result != VICTIM_UNREAD && ch->share_bytes > ch->set_bytes)
 		choose_share(ch);
 	for (uint32_t i = 0; i < ret->candidate_count; i++) {
 		if (ret->candidates[i].reason != REASON_CHOSEN)

@@ -32,11 +32,18 @@ static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
 	if (c->rule && c->rule->action == RULE_PROTECT) {
 		c->group.pin = MM_PIN_PROTECTED;
 		c->group.pinned_by = member;
-		return REASON_PROTECTED;
+		ch->unread |= g->ruled.unread && c->yield_bytes > 0;
+		return g->ruled.unread && !ch->need->unread_protects ? REASON_UNREAD
+								     : REASON_PROTECTED;
 	}
 	if (c->rule && c->rule->action == RULE_AVOID && !ch->need->avoided_eligible)
 		return REASON_AVOIDED;
 	return c->yield_bytes == 0 ? REASON_NO_YIELD : REASON_CHOSEN;
+}
+
+bool victim_waits(const struct chooser *ch)
+{
+	return ch->unread && !ch->need->unread_protects;
 }
 
 /* The next in rank: takes it or notes why not. */
@@ -66,6 +73,7 @@ static void admit(struct chooser *ch, struct candidate *c, bool avoided)
 	case REASON_AVOIDED:
 	case REASON_PINNED:
 	case REASON_PROTECTED:
+	case REASON_UNREAD:
 	case REASON_HIDDEN:
 		ch->held_bytes = max_u64(ch->held_bytes, c->yield_bytes);
 		break;
@@ -86,12 +94,13 @@ static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 	bool avoided;
 
 	ch->least_bytes = least_bytes;
-	ch->covered = ch->any_eligible = ch->any_dying = false;
+	ch->covered = ch->any_eligible = ch->any_dying = ch->unread = false;
 	ch->set_count = ch->ret->candidate_count = 0;
 	ch->set_bytes = ch->eligible_bytes = 0;
 	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
 	victim_rank_begin(ch);
-	while (!ch->covered && victim_rank_next(ch, &c, &avoided)) {
+	/* Those behind one who is not read yet might die in his stead. */
+	while (!ch->covered && !victim_waits(ch) && victim_rank_next(ch, &c, &avoided)) {
 		if (ch->set_count > 0 && ch->brood.bytes > 0 &&
 			!victim_in_brood(ch, &ch->s->tasks[c.task]))
 			break;
@@ -279,18 +288,20 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	ret->yield_bytes = 0;
 	ret->incomplete = false;
 	ret->brood.bytes = 0;
+	ret->unread = false;
 	rank_and_take(&ch, victim_negligible_bytes(need));
-	if (lacks_rows(&ch)) {
+	if (!victim_waits(&ch) && lacks_rows(&ch)) {
 		ret->incomplete = true;
 		ret->result = VICTIM_NONE;
 		ret->candidate_count = 0;
 		return;
 	}
-	if (!does_without_negligible(&ch))
+	if (!victim_waits(&ch) && !does_without_negligible(&ch))
 		rank_and_take(&ch, 0);
-	if ((!is_alone(&ch) || need->brood) && find_brood(&ch))
+	if (!victim_waits(&ch) && (!is_alone(&ch) || need->brood) && find_brood(&ch))
 		rank_and_take(&ch, 0);
 	ret->brood = ch.brood;
+	ret->unread = ch.unread;
 	if (need->explain)
 		note_rest(&ch);
 	victim_set_conclude(&ch);

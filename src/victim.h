@@ -56,6 +56,7 @@ enum victim_reason {
 	REASON_AVOIDED,    /* matched by an avoid rule, which is still in force */
 	REASON_PINNED,     /* by pid 1, oomfwd or an oom_score_adj of -1000: group.pin says */
 	REASON_PROTECTED,  /* by the rule named; group.pinned_by is the member it matches */
+	REASON_UNREAD,     /* perhaps by the rule named: what that asks for was not read in time */
 	REASON_HIDDEN,     /* a kill of this mm freed nothing before */
 	REASON_DYING,      /* a fatal signal is pending: its memory is on the way */
 	REASON_NO_YIELD,   /* nothing would come back */
@@ -69,6 +70,8 @@ enum victim_result {
 	VICTIM_NONE,      /* who holds the memory is protected, pinned, avoided or hidden */
 	VICTIM_HOPELESS,  /* nobody holds enough to matter, eligible or not: it is elsewhere */
 	VICTIM_ALL_DYING, /* nobody new: what could be chosen is already on its way out */
+	VICTIM_UNREAD,    /* who is next in rank, or all who are left, could not be told from the
+			     protected in time: ask again in a moment */
 };
 
 /* What the rules match. Read lazily; strings may be "" when there is no such thing: no condition on
@@ -117,6 +120,8 @@ struct victim_need {
 	uint64_t shmem_bytes; /* of the machine, tmpfs files included (meminfo's Shmem); 0: unknown
 			       */
 	bool avoided_eligible;
+	bool unread_protects; /* pass over whom we cannot tell from the protected, rather than to
+				 choose nobody (VICTIM_UNREAD) */
 	const struct brood *brood; /* that of a choice before, a moment ago; NULL: none */
 	const uint8_t *scope; /* by index of the task: 0 is out of reach. Who shares the mm of one
 				 in reach dies with it, wherever it is. NULL: all are in reach */
@@ -138,6 +143,7 @@ struct candidate {
 struct choice {
 	enum victim_result result;
 	struct brood brood;   /* that counted as one candidate */
+	bool unread;          /* somebody could not be told from the protected in time */
 	bool incomplete;      /* light rows matter: complete them all, classify and choose again */
 	uint64_t generation;  /* of the snapshot the indices belong to */
 	uint64_t yield_bytes; /* of those chosen, in all */
@@ -193,6 +199,9 @@ enum victim_reason victim_consider(const struct snapshot *s, struct sharedmm *sm
 
 /* Whether all conditions that r sets hold for the task; a rule without any matches nobody. */
 bool victim_rule_matches(const struct rule *r, const struct task *t, const struct task_detail *d);
+/* Whether a rule that matches may yet not: it is a protect rule, and what it asks for was not read
+ * in time. */
+bool victim_rule_doubts(const struct rule *r, const struct task *t, struct task_detail *d);
 /*
  * The systemd unit in a cgroup path: its last .service, .scope, .socket, .mount or .swap component;
  * "" if there is none. Below a unit that is delegated (user@UID.service, a container) names are in

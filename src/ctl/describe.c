@@ -16,6 +16,7 @@ const char *describe_reason(enum victim_reason r)
 		[REASON_AVOIDED] = "avoided",
 		[REASON_PINNED] = "pinned",
 		[REASON_PROTECTED] = "protected",
+		[REASON_UNREAD] = "unread",
 		[REASON_HIDDEN] = "hidden",
 		[REASON_DYING] = "dying",
 		[REASON_NO_YIELD] = "no_yield",
@@ -34,6 +35,7 @@ const char *describe_result(enum victim_result r)
 		[VICTIM_NONE] = "none",
 		[VICTIM_HOPELESS] = "hopeless",
 		[VICTIM_ALL_DYING] = "all_dying",
+		[VICTIM_UNREAD] = "unread",
 	};
 
 	return names[r];
@@ -136,7 +138,7 @@ static const struct task *matched_by(const struct snapshot *s, const struct shar
 {
 	const uint32_t *members = sharedmm_members(sm, &c->group);
 
-	if (c->reason == REASON_PROTECTED)
+	if (c->reason == REASON_PROTECTED || c->reason == REASON_UNREAD)
 		return &s->tasks[c->group.pinned_by];
 	for (uint32_t i = 0; i < c->group.count; i++) {
 		const struct task *t = &s->tasks[members[i]];

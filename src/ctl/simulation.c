@@ -82,6 +82,7 @@ static bool is_short(struct simulation *sim)
 		.total_bytes = add_sat_u64(sim->mem.total_bytes, sim->mem.swap_total_bytes),
 		.shmem_bytes = sim->mem.shmem_bytes,
 		.avoided_eligible = sim->avoided_eligible,
+		.unread_protects = true, /* nobody asks again in a moment */
 		.explain = true,
 	};
 	return sim->level != LEVEL_OK;

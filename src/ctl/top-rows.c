@@ -128,7 +128,7 @@ static void take_row(struct top_row *r, struct look *l, uint32_t index)
 	r->evidence = record_evidence_names[c->group.evidence];
 	r->chosen = c->reason == REASON_CHOSEN;
 	r->barred = c->reason == REASON_PINNED || c->reason == REASON_PROTECTED ||
-		c->reason == REASON_HIDDEN;
+		c->reason == REASON_UNREAD || c->reason == REASON_HIDDEN;
 	say_reason(&(struct text){ r->reason, sizeof(r->reason) }, &l->snapshot, c);
 	say_place(&(struct text){ r->place, sizeof(r->place) }, l, task);
 }

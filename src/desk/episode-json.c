@@ -102,6 +102,8 @@ static const char *result_name(enum victim_result result)
 		return "hopeless";
 	case VICTIM_ALL_DYING:
 		return "all-dying";
+	case VICTIM_UNREAD:
+		return "unread";
 	}
 	return NULL;
 }

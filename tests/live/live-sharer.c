@@ -226,7 +226,7 @@ static void a_chain_dies_although_pids_wrap_around(void **state)
 	assert_true(worst < 2 * USEC_PER_SEC);
 }
 
-static bool is_pid(void *ctx, const struct task *t)
+static int is_pid(void *ctx, const struct task *t)
 {
 	return t->id.pid == *(pid_t *)ctx;
 }

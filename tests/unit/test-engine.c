@@ -26,6 +26,8 @@ struct hog {
 	bool dumping;         /* its core is being dumped: SIGTERM does nothing */
 	bool parted;          /* SIGTERM ends some of its members, not all */
 	bool pinned;          /* its mm outlives it */
+	bool by_cgroup;       /* a rule about its cgroup might protect it */
+	bool refuses;         /* it is protected when SIGKILL is to follow SIGTERM */
 	/* state */
 	bool hidden, exited, gone, reaped;
 	int sig;
@@ -48,6 +50,8 @@ struct world {
 	enum victim_result none_result; /* what choose says when nobody is eligible */
 	bool dry_run;
 	uint64_t longest_wait;
+	uint64_t unread_from, unread_until; /* no cgroup can be read in time */
+	uint32_t asked;                     /* in vain, for that reason */
 };
 
 static void world_init(struct world *w)
@@ -161,6 +165,11 @@ static void world_sense(struct world *w)
 	}
 }
 
+static bool is_unread(const struct world *w)
+{
+	return w->now >= w->unread_from && w->now < w->unread_until;
+}
+
 static struct hog *largest(struct world *w, bool avoided_too)
 {
 	struct hog *best = NULL;
@@ -168,7 +177,8 @@ static struct hog *largest(struct world *w, bool avoided_too)
 	for (uint32_t i = 0; i < w->hogs; i++) {
 		struct hog *h = &w->hog[i];
 
-		if (h->gone || h->hidden || h->sig || (h->avoided && !avoided_too))
+		if (h->gone || h->hidden || h->sig || (h->avoided && !avoided_too) ||
+			(h->by_cgroup && is_unread(w)))
 			continue;
 		if (!best || h->rss > best->rss)
 			best = h;
@@ -185,6 +195,20 @@ static void world_signal(struct world *w, struct hog *h, int sig)
 		h->kill_usec = w->now;
 }
 
+static void world_upgrade(struct world *w, uint32_t i)
+{
+	struct hog *h = &w->hog[w->action.slots[i]];
+
+	w->outcome.upgraded[i] = is_unread(w) ? UPGRADE_UNREAD
+		: h->refuses                  ? UPGRADE_REFUSED
+					      : UPGRADE_SENT;
+	w->asked += is_unread(w);
+	if (w->outcome.upgraded[i] != UPGRADE_SENT)
+		return;
+	world_signal(w, h, SIGKILL);
+	w->upgrades++;
+}
+
 static void world_choose(struct world *w)
 {
 	uint64_t sum = 0;
@@ -192,7 +216,12 @@ static void world_choose(struct world *w)
 
 	w->outcome.count = 0;
 	w->outcome.hold_usec = 0;
-	w->outcome.result = w->none_result;
+	w->outcome.unread = is_unread(w);
+	w->outcome.result = w->outcome.unread ? VICTIM_UNREAD : w->none_result;
+	if (w->outcome.unread && !w->action.need.unread_protects) {
+		w->asked++;
+		return;
+	}
 	assert_true(w->action.need.bytes >= w->action.need.alone_bytes);
 	assert_true(w->action.need.alone_bytes >= 1);
 	while (sum < w->action.need.bytes &&
@@ -226,8 +255,7 @@ static void world_carry_out(struct world *w)
 		break;
 	case ACTION_UPGRADE:
 		for (uint32_t i = 0; i < w->action.slot_count; i++)
-			world_signal(w, &w->hog[w->action.slots[i]], SIGKILL);
-		w->upgrades += w->action.slot_count;
+			world_upgrade(w, i);
 		break;
 	case ACTION_FREED:
 		w->freed++;
@@ -237,6 +265,7 @@ static void world_carry_out(struct world *w)
 		w->stuck++;
 		break;
 	case ACTION_SPARE:
+		w->hog[w->action.slot].sig = 0;
 		w->spared++;
 		break;
 	case ACTION_STEP:
@@ -393,6 +422,129 @@ static void an_mm_that_outlives_its_group_is_given_up_soon_after_sigterm(void **
 	assert_in_range(w.hog[1].sig_usec - w.hog[0].kill_usec, 100 * MS, 140 * MS);
 	assert_int_equal(w.hog[1].kill_usec, 0);
 	assert_int_equal(w.recovered, 1);
+}
+
+static void who_cannot_be_read_for_a_moment_is_waited_for(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 920, 0)->by_cgroup = true;
+	world_hog(&w, 60, 0);
+	w.unread_until = w.now + 100 * MS;
+	world_run(&w, USEC_PER_SEC);
+	assert_in_range(w.asked, 4, 6);
+	assert_int_equal(w.hog[0].sig, SIGKILL);
+	assert_int_equal(w.hog[1].sig, 0);
+	assert_int_equal(w.steps[LADDER_KERNEL] + w.steps[LADDER_AVOIDED], 0);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void who_cannot_be_read_for_long_makes_room_for_the_next(void **state)
+{
+	uint64_t began;
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 710, 0)->by_cgroup = true;
+	world_hog(&w, 270, 0);
+	began = w.now;
+	w.unread_until = w.now + 600 * MS;
+	world_run(&w, 500 * MS);
+	assert_int_equal(w.hog[0].sig, 0);
+	assert_in_range(w.hog[1].kill_usec - began, 250 * MS, 280 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void where_nobody_can_be_read_the_ladder_waits_as_long_as_for_a_victim(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 980, 0)->by_cgroup = true;
+	w.unread_until = w.now + 5 * USEC_PER_SEC;
+	world_run(&w, w.config.victim_timeout_usec - 10 * MS);
+	assert_in_range(w.asked, 10, 60);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(w.steps[i], 0);
+	world_run(&w, 100 * MS);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 1);
+	world_run(&w, 8 * USEC_PER_SEC);
+	assert_int_equal(w.hog[0].sig, SIGKILL);
+	assert_int_equal(w.recovered, 1);
+}
+
+/* Between the levels, until the grace of SIGTERM is over. */
+static void an_upgrade_that_could_not_be_asked_about_is_no_kill(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	h = world_hog(&w, 950, 0);
+	h->term_after = USEC_NEVER;
+	w.unread_from = w.now + w.config.term_grace_usec - 100 * MS;
+	w.unread_until = w.unread_from + 300 * MS;
+	world_run(&w, 12 * USEC_PER_SEC);
+	assert_in_range(w.asked, 7, 11);
+	assert_in_range(h->kill_usec, w.unread_until, w.unread_until + 30 * MS);
+	assert_int_equal(w.stuck + w.spared, 0);
+	assert_false(h->hidden);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void an_upgrade_that_cannot_be_asked_about_for_long_is_given_up_and_nobody_hidden(
+	void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	h = world_hog(&w, 950, 0);
+	h->term_after = USEC_NEVER;
+	w.unread_from = w.now + w.config.term_grace_usec - 100 * MS;
+	w.unread_until = w.unread_from + 1500 * MS;
+	world_run(&w, 11200 * MS);
+	assert_int_equal(w.spared, 1);
+	assert_int_equal(w.stuck, 0);
+	assert_false(h->hidden);
+	/* It is as good as any other by then, and asked to go anew. */
+	world_run(&w, 12 * USEC_PER_SEC);
+	assert_int_equal(h->sig, SIGKILL);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void who_may_not_be_killed_after_all_is_given_up_at_once(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 500, 0)->term_after = USEC_NEVER;
+	w.hog[0].refuses = true;
+	world_hog(&w, 450, 0);
+	world_run(&w, w.config.term_grace_usec + 100 * MS);
+	assert_int_equal(w.stuck, 1);
+	assert_true(w.hog[0].hidden);
+	assert_int_equal(w.hog[0].sig, SIGTERM);
+	assert_in_range(w.hog[1].sig_usec - w.hog[0].sig_usec, w.config.term_grace_usec,
+		w.config.term_grace_usec + 60 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+/* Who reads all of a large mm holds it for as long as that takes. */
+static void a_large_mm_may_be_held_for_longer_by_those_who_read_it(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.mem.total_bytes = 100 * GIB;
+	world_hog(&w, 94 * KIB, 0)->pinned = true;
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.stuck, 0);
+	assert_int_equal(w.upgrades, 0);
+	world_run(&w, 4 * USEC_PER_SEC);
+	assert_int_equal(w.upgrades, 1);
+	assert_int_equal(w.stuck, 1);
 }
 
 static void a_core_dump_is_ended_at_once_where_sigterm_cannot(void **state)
@@ -713,9 +865,13 @@ static void verdict_exited_is_not_freed_while_the_mm_has_users(void **state)
 	struct engine_observation o = { .handle_valid = true, .all_exited = true };
 
 	world_init(&w);
-	assert_int_equal(verdict_of(&a, &o, &w.config, 99 * MS), VERDICT_FREEING);
-	/* Nobody of the group is left to wait for. */
-	assert_int_equal(verdict_of(&a, &o, &w.config, 100 * MS), VERDICT_STUCK);
+	assert_int_equal(verdict_of(&a, &o, &w.config, 109 * MS), VERDICT_FREEING);
+	/* Nobody of the group is left to wait for, but who reads it from end to end. */
+	assert_int_equal(verdict_of(&a, &o, &w.config, 110 * MS), VERDICT_STUCK);
+	a.expected_bytes = 12 * GIB;
+	assert_int_equal(verdict_of(&a, &o, &w.config, 339 * MS), VERDICT_FREEING);
+	assert_int_equal(verdict_of(&a, &o, &w.config, 340 * MS), VERDICT_STUCK);
+	a.expected_bytes = 512 * MIB;
 	/* While one lives, it may yet let go. */
 	o.all_exited = false;
 	assert_int_equal(verdict_of(&a, &o, &w.config, 999 * MS), VERDICT_FREEING);
@@ -899,6 +1055,14 @@ int main(void)
 		cmocka_unit_test(who_ignores_sigterm_is_killed_when_its_grace_ends),
 		cmocka_unit_test(a_group_that_sigterm_has_parted_is_killed_soon),
 		cmocka_unit_test(an_mm_that_outlives_its_group_is_given_up_soon_after_sigterm),
+		cmocka_unit_test(who_cannot_be_read_for_a_moment_is_waited_for),
+		cmocka_unit_test(who_cannot_be_read_for_long_makes_room_for_the_next),
+		cmocka_unit_test(where_nobody_can_be_read_the_ladder_waits_as_long_as_for_a_victim),
+		cmocka_unit_test(an_upgrade_that_could_not_be_asked_about_is_no_kill),
+		cmocka_unit_test(
+			an_upgrade_that_cannot_be_asked_about_for_long_is_given_up_and_nobody_hidden),
+		cmocka_unit_test(who_may_not_be_killed_after_all_is_given_up_at_once),
+		cmocka_unit_test(a_large_mm_may_be_held_for_longer_by_those_who_read_it),
 		cmocka_unit_test(a_core_dump_is_ended_at_once_where_sigterm_cannot),
 		cmocka_unit_test(who_is_slow_to_go_is_spared_when_memory_came_back_otherwise),
 		cmocka_unit_test(a_stuck_victim_is_hidden_and_the_next_is_chosen_in_time),

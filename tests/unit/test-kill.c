@@ -344,7 +344,7 @@ static void the_rehearsal_signals_nobody(void **state)
 	assert_int_equal(killer_rehearse(w->k), -ESRCH);
 }
 
-static bool everybody(void *ctx, const struct task *t)
+static int everybody(void *ctx, const struct task *t)
 {
 	return true;
 }
@@ -366,6 +366,28 @@ static void who_has_become_protected_is_spared_the_upgrade(void **state)
 	assert_int_equal(sent_to(w, 100, SIGKILL), 1);
 }
 
+static int nobody_knows(void *ctx, const struct task *t)
+{
+	return -EAGAIN;
+}
+
+static void of_whom_nobody_knows_whether_it_is_protected_is_asked_again(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
+	assert_int_equal(kill_one(w, slot, SIGKILL, nobody_knows, NULL, &r), -EAGAIN);
+	assert_int_equal(sent_to(w, 100, SIGKILL), 0);
+	assert_int_equal(sent_to(w, 101, SIGKILL), 0);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 100, SIGKILL), 1);
+	assert_int_equal(sent_to(w, 101, SIGKILL), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +407,7 @@ int main(void)
 		TEST(a_frozen_group_is_thawed_after_sigkill_only),
 		TEST(the_rehearsal_signals_nobody),
 		TEST(who_has_become_protected_is_spared_the_upgrade),
+		TEST(of_whom_nobody_knows_whether_it_is_protected_is_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

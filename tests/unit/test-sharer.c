@@ -5,7 +5,7 @@
  */
 #include "kill-world.h"
 
-static bool is_pid(void *ctx, const struct task *t)
+static int is_pid(void *ctx, const struct task *t)
 {
 	return t->id.pid == *(pid_t *)ctx;
 }
@@ -294,6 +294,29 @@ static void a_group_that_was_stopped_and_is_saved_runs_on(void **state)
 	assert_int_equal(sent_to(w, 100, SIGCONT), 0); /* it was not us who stopped it */
 	assert_int_equal(sent_to(w, 100, SIGKILL), 0);
 	kill_release(w->k, slot);
+	assert_int_equal(sent_to(w, 101, SIGCONT), 1);
+}
+
+static int nobody_knows(void *ctx, const struct task *t)
+{
+	return t->id.pid == *(pid_t *)ctx ? -EAGAIN : 0;
+}
+
+static void a_sharer_of_whom_nobody_knows_whether_it_is_protected_saves_its_group_for_now(
+	void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	pid_t keep = 105;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	born(w, 104, 101, 2000, 1);
+	w->on_send = bears_a_protected_one;
+	assert_int_equal(kill_one(w, slot, SIGKILL, nobody_knows, &keep, &r), -EAGAIN);
+	assert_int_equal(r.signalled, 0);
+	assert_int_equal(sent_to(w, 100, SIGKILL), 0);
 	assert_int_equal(sent_to(w, 101, SIGCONT), 1);
 }
 
@@ -661,6 +684,7 @@ int main(void)
 		TEST(generations_are_found_in_their_order),
 		TEST(a_protected_newborn_saves_its_group),
 		TEST(a_group_that_was_stopped_and_is_saved_runs_on),
+		TEST(a_sharer_of_whom_nobody_knows_whether_it_is_protected_saves_its_group_for_now),
 		TEST(two_without_an_mm_are_no_sharers),
 		TEST(with_everybody_gone_the_handle_tells_of_the_sharer),
 		TEST(a_sibling_that_was_there_all_the_time_is_no_sharer),

@@ -96,14 +96,49 @@ static void test_what_could_not_be_read_in_time_protects_all_the_same(void **sta
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_chosen_alone(w, hog);
 	w->late = true;
+	/* It would die in the hog's stead, and the hog may be readable in a moment. */
+	assert_int_equal(choose(w), VICTIM_UNREAD);
+	assert_int_equal(w->choice.count, 0);
+	assert_true(w->choice.unread);
+	assert_int_equal(verdict_on(w, hog)->reason, REASON_UNREAD);
 	/* uid 1000 cannot be meant by the rule, whatever its cgroup is. */
+	w->need.unread_protects = true;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_true(w->choice.unread);
 	assert_chosen_alone(w, other);
 	assert_int_equal(verdict_on(w, hog)->reason, REASON_PROTECTED);
+	/* With nobody else, the answer is not that all are protected. */
+	other->uid = 0;
+	assert_int_equal(choose(w), VICTIM_UNREAD);
 	/* To be avoided or preferred, a task must be known to be. */
 	r->action = RULE_AVOID;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_chosen_alone(w, hog);
+}
+
+/* Two rules may be meant: the one that needs no reading decides. */
+static void test_what_is_protected_for_certain_is_not_waited_for(void **state)
+{
+	struct world *w = *state;
+	struct task *hog = process(w, "hog", 4 * GIB);
+	struct task *sharer = sharer_of(w, hog);
+	struct task *other = process(w, "other", 3 * GIB);
+
+	when(&rule(w, RULE_PROTECT, "base")->cgroup, "^/base$");
+	w->late = true;
+	other->uid = hog->uid;
+	assert_int_equal(choose(w), VICTIM_UNREAD);
+	memcpy(sharer->comm, "guard", sizeof("guard"));
+	when(&rule(w, RULE_PROTECT, "guards")->comm, "^guard$");
+	assert_int_equal(choose(w), VICTIM_UNREAD);
+	assert_int_equal(verdict_on(w, hog)->reason, REASON_PROTECTED);
+	assert_string_equal(verdict_on(w, hog)->rule->name, "guards");
+	assert_int_equal(verdict_on(w, other)->reason, REASON_UNREAD);
+	/* A rule that matches without what is missing is no doubt either. */
+	when(&rule(w, RULE_PROTECT, "exe")->exe, "^/bin/other$");
+	w->exe[other->id.pid] = "/bin/other";
+	assert_int_equal(choose(w), VICTIM_NONE);
+	assert_false(w->choice.unread);
 }
 
 static void test_who_was_signalled_already_is_not_chosen_again(void **state)
@@ -352,6 +387,7 @@ int main(void)
 		TEST(test_each_condition_of_a_rule),
 		TEST(test_what_could_not_be_read_matches_nothing),
 		TEST(test_what_could_not_be_read_in_time_protects_all_the_same),
+		TEST(test_what_is_protected_for_certain_is_not_waited_for),
 		TEST(test_who_was_signalled_already_is_not_chosen_again),
 		TEST(test_a_comm_without_an_end_is_cut),
 		TEST(test_avoided_until_nobody_else_is_left),
