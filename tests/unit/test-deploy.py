@@ -4,10 +4,12 @@
 
 Without a network: the manifests are read by a parser of the part of YAML that they are written
 in, so that structure is looked at and not text; no schema is applied. OOMFWD_BINARY names an
-oomfwd to check the configuration with; without it that is skipped.
+oomfwd to check the configuration with; without it that is skipped. Without meson the image's build
+is compared with what meson.build files name, and not set up.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -342,12 +344,86 @@ def test_the_image_has_a_package_for_each_library():
     installed = RECIPE.rpartition("FROM ")[2]
     for package in packages.values():
         assert re.search(rf"\b{package}\b", installed), package
+    installs = re.search(r"recommends \\\n(.*) \\\n", installed)[1]
+    equal(sorted(installs.split()), sorted(packages.values()))
 
 
-def test_all_that_the_recipe_copies_is_in_the_repository():
+def copies():
+    """[(what of the repository, where to below the WORKDIR)], as COPY does it."""
+    found = []
     for line in re.findall(r"^COPY (?!--from)(.*)$", RECIPE, re.MULTILINE):
-        for name in line.split()[:-1]:
-            assert (TOP / name).exists(), name
+        *names, target = line.split()
+        assert len(names) == 1 or target.endswith("/"), line
+        for name in names:
+            source = TOP / name
+            assert source.exists(), name
+            into = not source.is_dir() and target.endswith("/")  # of a directory goes what is in it
+            found.append((source, os.path.normpath(Path(target) / source.name if into else target)))
+    return found
+
+
+MESON_FLAGS = re.search(r"MESON_FLAGS='([^']*)'", RECIPE)[1].split()
+ABSENT = {"-Dtests=disabled": "cmocka.found()", "-Dbpf=disabled": "have_bpf"}  # options, conditions
+
+
+def meson_needs(folder=Path()):
+    """What meson.build in a folder, and those below that it enters, name: paths in the repository.
+
+    A string is a path if there is such a file or directory; so this needs no list of functions.
+    """
+    path = folder / "meson.build"
+    text = re.sub(r"^ *#.*", "", (TOP / path).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for flag in MESON_FLAGS:
+        text = re.sub(rf"^( *)if {re.escape(ABSENT[flag])}\n(.*\n)*?\1endif\n", "", text,
+                      flags=re.MULTILINE)
+    # Names that are put together: foreach b : ['x', 'y'] ... 'bench-' + b + '.c'.
+    for name, items in re.findall(r"foreach (\w+) : \[([^\]]*)\]", text):
+        for head, tail in re.findall(rf"'([^']*)' \+ {name} \+ '([^']*)'", text):
+            text += "".join(f"\n'{head}{item}{tail}'" for item in re.findall(r"'([^']*)'", items))
+    found = {str(path)}
+    for name in re.findall(r"subdir\('([^']+)'\)", text.replace("install_subdir", "")):
+        found |= meson_needs(folder / name)
+    # Neither options nor directories that are entered, whose own files have been seen.
+    text = re.sub(r"\b(get_option|(?<!install_)subdir)\('[^']*'\)", "", text)
+    for name in re.findall(r"'([^'\n]+)'", text):
+        if name != "." and not name.startswith("/") and (TOP / folder / name).exists():
+            found.add(os.path.normpath(folder / name))
+    return found
+
+
+def test_what_meson_needs_is_found_in_all_ways_to_name_it():
+    needs = meson_needs()
+    for name in ("README.md", "docs", "bench/bench-reap.c", "deploy/dbus/org.oomfwd1.conf",
+                 "src/oomd.c", "completions/zsh/_oomfwdctl", "systemd/oomfwd.service",
+                 "man/oomfwd.8", "etc/oomfwd.conf"):
+        assert name in needs, name
+    for name in ("tests/meson.build", "tests", "src/bpf/load.c"):
+        assert name not in needs, name
+
+
+def test_the_recipe_copies_all_that_meson_needs_to_where_it_is_looked_for():
+    there = copies()
+    for name in meson_needs() | {"meson_options.txt"}:
+        path = TOP / name
+        assert any(path == source and name == target or
+                   source in path.parents and name == f"{target}/{path.relative_to(source)}"
+                   for source, target in there), f"{name} is not copied"
+
+
+def test_a_build_can_be_set_up_of_what_the_recipe_copies():
+    if not shutil.which("meson"):
+        raise tap.Skip("there is no meson")
+    with tempfile.TemporaryDirectory(prefix="test-deploy-") as top:
+        for source, target in copies():
+            target = Path(top) / "source" / target
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, dirs_exist_ok=True)
+            else:
+                shutil.copy(source, target)
+        r = subprocess.run(["meson", "setup", *MESON_FLAGS, f"{top}/build", f"{top}/source"],
+                           capture_output=True, text=True, timeout=50, check=False)
+    equal((r.returncode, r.stdout[-1000:] if r.returncode else ""), (0, ""))
 
 
 def test_installing_never_asks_and_leaves_no_lists():
@@ -382,7 +458,43 @@ def test_the_quadlet_has_the_limits_of_the_service():
     equal(values(UNIT["Container"], "PidsLimit"), values(SERVICE, "TasksMax"))
 
 
+def test_the_quadlet_leaves_the_ladder_the_file_that_the_service_has():
+    files = {path.removeprefix("-").partition(":")[0] for path in values(SERVICE, "BindPaths")}
+    equal(values(UNIT["Container"], "Unmask"), sorted(files))
+
+
 # --- all of it ---
+
+def test_nobody_listens_where_nobody_can_come():
+    # Nor is there a place for a socket in a read-only root, and the log would say so.
+    assert "/oomfwdctl" not in RECIPE and "/oomfwd-desk" not in RECIPE
+    for arguments in (CONTAINER["args"], values(UNIT["Container"], "Exec")[0].split()):
+        assert "--feed=off" in arguments, arguments
+
+
+def test_the_number_of_rules_in_samples_is_that_of_what_is_shipped():
+    def count(text):
+        return sum(kind != "cgroup" for kind, _ in rules(text))
+    shipped = count((TOP / "etc/oomfwd.conf").read_text(encoding="utf-8"))
+    for path, expected in (("README.md", shipped), ("deploy/kubernetes/README.md", count(CONFIG))):
+        samples = re.findall(r"available, ([0-9]+) rules, shared\s+mms\s+by",
+                             (TOP / path).read_text(encoding="utf-8"))
+        equal((path, set(samples)), (path, {str(expected)}))
+
+
+def test_files_below_run_and_var_are_where_the_programs_have_them():
+    pattern = r"/(?:run|var/lib)/oomfwd[\w-]*(?:/[\w-]+(?:\.[\w-]+)*)?"
+    sources = "".join((TOP / "src" / name).read_text(encoding="utf-8")
+                      for name in ("config.h", "config-value.c", "wire.h"))
+    known = set(re.findall(rf'"({pattern})"', sources))
+    assert len(known) == 4, known
+    known |= {str(Path(name).parent) for name in known}
+    texts = [path for path in (TOP / "deploy").rglob("*") if path.is_file()]
+    for path in (*texts, TOP / "README.md", *(TOP / "docs").glob("*.md")):
+        for name in re.findall(pattern, path.read_text(encoding="utf-8")):
+            assert name in known, f"{path.name} names {name}"
+
+
 
 def test_no_host_of_a_registry_or_mirror_is_named():
     for path in sorted((TOP / "deploy").rglob("*")):
