@@ -449,7 +449,8 @@ void actor_observe(struct actor *a, const struct engine *e, struct engine_input 
 			continue;
 		in->seen[in->seen_count++].slot = e->victim[i].slot;
 		*o = (struct engine_observation){
-			.rss_bytes = s.rss_bytes,
+			.rss_bytes = add_sat_u64(
+				s.anon_bytes, verdict_swap_counts(e->config) ? s.swap_bytes : 0),
 			.handle_valid = s.handle_valid,
 			.mm_gone = s.mm_gone,
 			.all_exited = s.all_exited,

@@ -371,6 +371,7 @@ int actor_print_choice(struct actor *a, const struct config *c, const struct mem
 		.alone_bytes = short_of.need_bytes,
 		.total_bytes = add_sat_u64(m->total_bytes, m->swap_total_bytes),
 		.shmem_bytes = m->shmem_bytes,
+		.no_swap = !verdict_swap_counts(c),
 		.unread_protects = true, /* nobody asks again in a moment */
 		.explain = true,
 	};

@@ -286,8 +286,8 @@ static void observe_members(struct killer *k, struct slot *s, struct kill_status
 		seen++;
 		ret->mm_visible = true;
 		ret->core_dumping |= (t.flags & TASK_CORE_DUMPING) != 0;
-		ret->rss_bytes =
-			max_u64(ret->rss_bytes, add_sat_u64(t.mem.anon_bytes, t.mem.swap_bytes));
+		ret->anon_bytes = max_u64(ret->anon_bytes, t.mem.anon_bytes);
+		ret->swap_bytes = max_u64(ret->swap_bytes, t.mem.swap_bytes);
 	}
 }
 

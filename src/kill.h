@@ -91,7 +91,8 @@ enum reap_state {
 };
 
 struct kill_status {
-	uint64_t rss_bytes; /* anon + swap a living member still shows; 0 when none shows the mm */
+	/* That a living member still shows; 0 when none shows the mm. */
+	uint64_t anon_bytes, swap_bytes;
 	uint64_t expected_bytes; /* as given to kill_prepare */
 	bool handle_valid;       /* the mm handle could be opened */
 	bool mm_gone;            /* the mm has no user left (only with handle_valid) */

@@ -44,6 +44,19 @@ enum engine_level verdict_level(const struct config *c, const struct meminfo *m,
 	return level;
 }
 
+static bool asks_for_swap(const struct config_level *l)
+{
+	return l->memory.kind != AMOUNT_OFF && l->swap.kind != AMOUNT_OFF;
+}
+
+bool verdict_swap_counts(const struct config *c)
+{
+	/* By pressure alone: who has much in swap may be who stalls. */
+	bool by_memory = c->warn.memory.kind != AMOUNT_OFF || c->kill.memory.kind != AMOUNT_OFF;
+
+	return !by_memory || asks_for_swap(&c->warn) || asks_for_swap(&c->kill);
+}
+
 /* From free up to an eighth above the amount; 0 when it is there already. */
 static uint64_t missing_bytes(
 	const struct config_amount *a, uint64_t total_bytes, uint64_t free_bytes)

@@ -108,6 +108,10 @@ bool victim_in_scope(const struct chooser *ch, uint32_t task);
 /* Whether it is too early to choose: who is next in rank has not been read. */
 bool victim_waits(const struct chooser *ch);
 
+/* What comes back with the group that the need has a use for. */
+uint64_t victim_yield_bytes(
+	const struct chooser *ch, const struct mm_group *g, uint64_t shmem_bytes);
+
 bool victim_in_brood(const struct chooser *ch, const struct task *t);
 
 /* What a walk has told about the group that is ranked by this task; NULL: it was not walked. */

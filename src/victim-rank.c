@@ -115,10 +115,18 @@ bool victim_in_brood(const struct chooser *ch, const struct task *t)
 		memcmp(&t->marks, &b->marks, sizeof(b->marks)) == 0;
 }
 
-static uint64_t own_bytes(const struct task *t)
+static uint64_t own_bytes(const struct chooser *ch, const struct task *t)
 {
-	return add_sat_u64(
-		add_sat_u64(t->mem.anon_bytes, t->mem.swap_bytes), t->mem.pgtables_bytes);
+	uint64_t swap = ch->need->no_swap ? 0 : t->mem.swap_bytes;
+
+	return add_sat_u64(add_sat_u64(t->mem.anon_bytes, swap), t->mem.pgtables_bytes);
+}
+
+uint64_t victim_yield_bytes(
+	const struct chooser *ch, const struct mm_group *g, uint64_t shmem_bytes)
+{
+	return sub_or_zero_u64(
+		sharedmm_yield_bytes(g, shmem_bytes), ch->need->no_swap ? g->mem.swap_bytes : 0);
 }
 
 /* One of its fork family was walked, and what that maps is not its alone: so it is with the others.
@@ -155,7 +163,7 @@ static uint64_t bound_bytes(const struct chooser *ch, uint32_t task)
 		if (w)
 			shmem = sub_or_zero_u64(shmem, w->mapped_bytes);
 	}
-	return add_sat_u64(own_bytes(t), shmem);
+	return add_sat_u64(own_bytes(ch, t), shmem);
 }
 
 static bool walk_allowed(const struct chooser *ch, const struct task *t, const struct mm_group *g)
@@ -300,10 +308,10 @@ static void weigh(struct chooser *ch, const struct victim_scratch *e)
 	if (!g || g->mark == ch->mark)
 		return;
 	g->mark = ch->mark;
-	yield = sharedmm_yield_bytes(g, shmem_of_ranked(ch, e->task, g, &rule));
+	yield = victim_yield_bytes(ch, g, shmem_of_ranked(ch, e->task, g, &rule));
 	rank = victim_in_brood(ch, &ch->s->tasks[e->task]) ? ch->brood.bytes : yield;
 	preferred = rule && rule->action == RULE_PREFER &&
-		worth_preferring(ch, sharedmm_yield_bytes(g, g->mem.shmem_bytes));
+		worth_preferring(ch, victim_yield_bytes(ch, g, g->mem.shmem_bytes));
 	avoided = rule && rule->action == RULE_AVOID && ch->need->avoided_eligible;
 	heap_push(ch,
 		(struct victim_scratch){
@@ -354,7 +362,7 @@ bool victim_rank_next(struct chooser *ch, struct candidate *ret, bool *ret_avoid
 			.task = e.task,
 			.badness = badness_of_key(e.key),
 			.yield_bytes = e.yield_bytes,
-			.shmem_bytes = sub_or_zero_u64(e.yield_bytes, sharedmm_yield_bytes(g, 0)),
+			.shmem_bytes = sub_or_zero_u64(e.yield_bytes, victim_yield_bytes(ch, g, 0)),
 			.group = *g,
 		};
 		*ret_avoided = !(e.key & KEY_REGULAR);

@@ -176,7 +176,7 @@ static uint32_t sum_of_family(struct chooser *ch, uint32_t class, bool dying, st
 		reason = victim_plain_reason(ch, g);
 		groups += reason == REASON_CHOSEN;
 		if (reason == REASON_CHOSEN || (dying && reason == REASON_DYING))
-			b->bytes = add_sat_u64(b->bytes, sharedmm_yield_bytes(g, 0));
+			b->bytes = add_sat_u64(b->bytes, victim_yield_bytes(ch, g, 0));
 	}
 	return groups;
 }
@@ -331,7 +331,7 @@ enum victim_reason victim_consider(const struct snapshot *s, struct sharedmm *sm
 		return ret->reason;
 	ret->group = *g;
 	ret->shmem_bytes = sharedmm_shmem_alone_bytes(sm, g);
-	ret->yield_bytes = sharedmm_yield_bytes(g, ret->shmem_bytes);
+	ret->yield_bytes = victim_yield_bytes(&ch, g, ret->shmem_bytes);
 	ret->reason = reason_of(&ch, ret);
 	return ret->reason;
 }

@@ -120,6 +120,8 @@ struct victim_need {
 	uint64_t shmem_bytes; /* of the machine, tmpfs files included (meminfo's Shmem); 0: unknown
 			       */
 	bool avoided_eligible;
+	bool no_swap; /* free swap ends no shortage (verdict_swap_counts): what is in swap is not
+			 worth a kill */
 	bool unread_protects; /* pass over whom we cannot tell from the protected, rather than to
 				 choose nobody (VICTIM_UNREAD) */
 	const struct brood *brood; /* that of a choice before, a moment ago; NULL: none */

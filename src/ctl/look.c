@@ -151,6 +151,7 @@ int look_now(struct look *l, uint64_t need_bytes)
 		need_bytes = l->shortage.need_bytes;
 	l->need = (struct victim_need){
 		.bytes = need_bytes,
+		.no_swap = !verdict_swap_counts(l->config),
 		.unread_protects = true, /* nobody asks again in a moment */
 		.alone_bytes = need_bytes,
 		.total_bytes = add_sat_u64(l->mem.total_bytes, l->mem.swap_total_bytes),

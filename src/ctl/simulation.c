@@ -82,6 +82,7 @@ static bool is_short(struct simulation *sim)
 		.total_bytes = add_sat_u64(sim->mem.total_bytes, sim->mem.swap_total_bytes),
 		.shmem_bytes = sim->mem.shmem_bytes,
 		.avoided_eligible = sim->avoided_eligible,
+		.no_swap = !verdict_swap_counts(sim->config),
 		.unread_protects = true, /* nobody asks again in a moment */
 		.explain = true,
 	};
@@ -127,9 +128,9 @@ static void give_back(struct simulation *sim, const struct candidate *c)
 {
 	struct meminfo *m = &sim->mem;
 	uint64_t swap = min_u64(c->group.mem.swap_bytes, c->yield_bytes);
+	uint64_t memory = sim->need.no_swap ? c->yield_bytes : c->yield_bytes - swap;
 
-	m->available_bytes =
-		min_u64(add_sat_u64(m->available_bytes, c->yield_bytes - swap), m->total_bytes);
+	m->available_bytes = min_u64(add_sat_u64(m->available_bytes, memory), m->total_bytes);
 	m->swap_free_bytes = min_u64(add_sat_u64(m->swap_free_bytes, swap), m->swap_total_bytes);
 	m->shmem_bytes = sub_or_zero_u64(m->shmem_bytes, c->shmem_bytes);
 	m->anon_bytes = sub_or_zero_u64(m->anon_bytes, c->group.mem.anon_bytes);

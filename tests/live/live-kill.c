@@ -109,7 +109,7 @@ static void assert_freed(struct play *p, int slot, const char *what)
 	assert_true(seen.mm_gone);
 	assert_true(seen.all_exited);
 	assert_false(seen.mm_visible);
-	assert_int_equal(seen.rss_bytes, 0);
+	assert_int_equal(seen.anon_bytes, 0);
 	assert_true(seen.reap == REAP_DONE || seen.reap == REAP_GONE);
 	print_message("# %s: gone after %llu us, reap %d\n", what, (unsigned long long)took,
 		(int)seen.reap);
@@ -133,7 +133,7 @@ static void a_pair_dies_and_its_fork_lives(void **state)
 	assert_int_equal(kill_observe(p->k, slot, NULL, NULL, &seen), 0);
 	assert_true(seen.handle_valid && seen.mm_visible);
 	assert_false(seen.mm_gone || seen.all_exited || seen.core_dumping);
-	assert_true(seen.rss_bytes >= STAGE_BYTES && seen.rss_bytes < 2 * STAGE_BYTES);
+	assert_true(seen.anon_bytes >= STAGE_BYTES && seen.anon_bytes < 2 * STAGE_BYTES);
 
 	assert_int_equal(kill_slot(p, slot, SIGKILL, &r), 0);
 	assert_int_equal(r.signalled, 2);
@@ -277,12 +277,12 @@ static void a_victim_that_cannot_exit_gives_its_memory_all_the_same(void **state
 	assert_int_equal(kill_slot(p, slot, SIGKILL, &r), 0);
 	for (int i = 0; i < 2000; i++) {
 		assert_int_equal(kill_observe(p->k, slot, NULL, NULL, &seen), 0);
-		if (seen.reap != REAP_RUNNING && seen.rss_bytes < STAGE_BYTES / 64)
+		if (seen.reap != REAP_RUNNING && seen.anon_bytes < STAGE_BYTES / 64)
 			break;
 		nap(1000);
 	}
 	assert_int_equal(seen.reap, REAP_DONE);
-	assert_true(seen.rss_bytes < STAGE_BYTES / 64);
+	assert_true(seen.anon_bytes < STAGE_BYTES / 64);
 	assert_true(seen.mm_visible);
 	assert_false(seen.mm_gone || seen.all_exited);
 	kill_explain(p->k, slot, &blame);
@@ -309,7 +309,7 @@ static void one_deaf_to_sigterm_gets_sigkill(void **state)
 	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
 	nap(100000);
 	assert_int_equal(kill_observe(p->k, slot, NULL, NULL, &seen), 0);
-	assert_true(seen.mm_visible && seen.rss_bytes >= STAGE_BYTES);
+	assert_true(seen.mm_visible && seen.anon_bytes >= STAGE_BYTES);
 	assert_false(seen.mm_gone || seen.all_exited);
 	assert_int_equal(seen.reap, REAP_NONE);
 	pass(p); /* the daemon has looked at the world meanwhile */

@@ -1046,9 +1046,33 @@ static void a_thousand_random_worlds_hold_the_promises(void **state)
 	}
 }
 
+static void swap_counts_where_a_level_of_memory_asks_for_it(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.mem.swap_total_bytes = GIB;
+	assert_true(verdict_swap_counts(&w.config));
+	w.config.kill.swap.kind = AMOUNT_OFF;
+	assert_true(verdict_swap_counts(&w.config));
+	world_hog(&w, 980, 0);
+	world_look(&w);
+	assert_int_equal(w.chosen, 1);
+	assert_false(w.action.need.no_swap);
+	w.config.warn.swap.kind = AMOUNT_OFF;
+	assert_false(verdict_swap_counts(&w.config));
+	w.config.warn.swap.kind = AMOUNT_PERMILLE;
+	w.config.warn.memory.kind = AMOUNT_OFF;
+	assert_false(verdict_swap_counts(&w.config));
+	/* By pressure alone. */
+	w.config.kill.memory.kind = AMOUNT_OFF;
+	assert_true(verdict_swap_counts(&w.config));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(swap_counts_where_a_level_of_memory_asks_for_it),
 		cmocka_unit_test(plenty_of_memory_waits_long_and_does_nothing),
 		cmocka_unit_test(a_plain_hog_is_asked_first_and_alone),
 		cmocka_unit_test(who_ignores_sigterm_is_killed_at_the_kill_level),

@@ -21,7 +21,7 @@ static void a_pair_dies_and_nobody_else(void **state)
 	assert_true(st.mm_visible);
 	assert_false(st.all_exited);
 	assert_false(st.handle_valid);
-	assert_int_equal(st.rss_bytes, (200000 + 96) * KIB);
+	assert_int_equal(st.anon_bytes + st.swap_bytes, (200000 + 96) * KIB);
 	assert_int_equal(st.reap, REAP_NONE);
 
 	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
@@ -37,7 +37,7 @@ static void a_pair_dies_and_nobody_else(void **state)
 	assert_true(st.all_exited);
 	assert_false(st.mm_visible);
 	assert_false(st.mm_gone); /* without a handle nobody knows */
-	assert_int_equal(st.rss_bytes, 0);
+	assert_int_equal(st.anon_bytes + st.swap_bytes, 0);
 	assert_int_equal(st.expected_bytes, 200000 * KIB);
 	kill_release(w->k, slot);
 	assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), -EINVAL);

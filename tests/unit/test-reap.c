@@ -31,7 +31,7 @@ static void a_stuck_victim_is_seen_as_such(void **state)
 	assert_true(p->mreleases > 10);
 	assert_true(st.mm_visible);
 	assert_false(st.all_exited);
-	assert_int_equal(st.rss_bytes, (200000 + 96) * KIB);
+	assert_int_equal(st.anon_bytes + st.swap_bytes, (200000 + 96) * KIB);
 	assert_int_equal(w->sent_count, 1);
 	kill_explain(w->k, slot, &blame);
 	assert_int_not_equal(blame.kind, BLAME_PINNED);

@@ -515,9 +515,26 @@ static void test_texts(void **state)
 		assert_true(strlen(victim_pin_text((enum mm_pin)i)) > 3);
 }
 
+/* [warn] and [kill] with swap = off: what a pod has in swap lifts MemAvailable by nothing. */
+static void test_what_is_in_swap_is_not_worth_a_kill_where_swap_does_not_count(void **state)
+{
+	struct world *w = *state;
+	struct task *swapped = process(w, "swapped", 200 * MIB);
+	struct task *leak = process(w, "leak", 4 * GIB);
+
+	swapped->mem.swap_bytes = 12 * GIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, swapped);
+	w->need.no_swap = true;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, leak);
+	assert_true(victim(w, 0)->yield_bytes < 5 * GIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_what_is_in_swap_is_not_worth_a_kill_where_swap_does_not_count),
 		TEST(test_the_hog_dies_and_nobody_else_is_looked_at),
 		TEST(test_an_mm_that_a_kernel_thread_uses_is_spared_only_where_that_is_wanted),
 		TEST(test_all_that_dies_with_it_counts),
