@@ -285,6 +285,8 @@ def test_depth_is_the_time_below_the_mark_the_lowest_and_what_came_back():
                    run(**LOST), run("nohang", **HUNG), run("oomd", **UNSUPPORTED))
     row = cells(page, "How low memory was, and for how long")["plain"]
     equal(row, {"nohang": "", "oomd": "–", "oomfwd": "180 / 100 / 500"})
+    row = cells(page_of(run(freed_kib=None)), "How low memory was, and for how long")["plain"]
+    equal(row, {"oomfwd": "180 / 100 / ?"})
 
 
 def test_the_noise_is_the_span_of_the_canary_where_memory_is_never_low():
@@ -301,6 +303,7 @@ def test_cost_is_the_median_of_living_daemons_and_idle_is_by_the_minute():
     page = page_of(
         run("kernel", daemon_alive=None), run(daemon_cpu_ms=40), run(daemon_cpu_ms=60),
         run(daemon_alive=0, daemon_rss_kib=0, daemon_locked_kib=0, daemon_cpu_ms=0),
+        run(**NEVER_LOW, daemon_cpu_ms=900),
         run(scenario="idle", seconds=30, wakeups=6, daemon_cpu_ms=1.5, first_ms=None))
     equal(list(cells(page, "What it costs to have it").items()), [("oomfwd", {
         "resident MiB": "2.0", "locked MiB": "1.0", "CPU ms a run": "50",
@@ -350,6 +353,11 @@ def test_no_overlap_is_claimed_of_fewer_than_three_runs():
     ours = [run(first_ms=t) for t in (190, 400, 500)]
     equal(better(*ours, *[run("nohang", first_ms=t) for t in (180, 190)]),
           "- `plain`: memory is back after 400 ms with oomfwd, 185 with nohang (3 and 2 runs)")
+
+
+def test_of_the_bomb_it_is_the_time_below_the_mark_that_is_compared():
+    equal(better(run(scenario="bomb", below_ms=900), run("nohang", "bomb", below_ms=500)),
+          "- `bomb`: memory is low for 900 ms with oomfwd, 500 with nohang (1 and 1 runs)")
 
 
 def test_a_shorter_stall_of_the_canary_that_reads_a_file_is_better_too():
