@@ -23,13 +23,17 @@ matrix.__spec__.loader.exec_module(matrix)
 WELL = {
     "daemon": "oomfwd", "version": "1.0", "scenario": "plain", "run": 1, "kernel": "6.1.0",
     "cgroup": "v2", "ram_mib": 1024, "date": "2026-11-23", "recovered": 1, "right": 1,
-    "first_ms": 200, "kernel_oom_kills": 0, "innocents": 5, "innocents_of": 5, "survivors_dead": 0,
+    "first_ms": 200, "below_ms": 180, "lowest_kib": 102400, "freed_kib": 512000,
+    "kernel_oom_kills": 0, "innocents": 5, "innocents_of": 5, "survivors_dead": 0,
     "canary_ms": 20, "file_canary_ms": 30, "daemon_alive": 1, "daemon_cpu_ms": 50,
     "daemon_rss_kib": 2048, "daemon_locked_kib": 1024,
 }
 # What the lab says of a machine that did not come back, and of one that said nothing at all.
 LOST = {"recovered": 0, "right": 0, "first_ms": -1}
-HUNG = dict.fromkeys(["recovered", "right", "first_ms", "canary_ms", "file_canary_ms"])
+# The hog has not come to the low mark when the lab stops looking.
+NEVER_LOW = {**LOST, "below_ms": 0, "lowest_kib": 530948}
+HUNG = dict.fromkeys(["recovered", "right", "first_ms", "below_ms", "lowest_kib", "freed_kib",
+                      "canary_ms", "file_canary_ms"])
 HUNG["error"] = "hung"
 UNSUPPORTED = {**HUNG, "error": "unsupported"}
 
@@ -96,38 +100,38 @@ def equal(got, expected):
 # --- the cells of the main table ---
 
 def test_one_good_run_is_a_tick_with_its_time_and_no_range():
-    equal(cells(page_of(run()))["plain"]["oomfwd"], "✓ **0.20 s**")
+    equal(cells(page_of(run()))["plain"]["oomfwd"], "✓ **0.20 s** n=1†")
 
 
 def test_three_good_runs_are_a_tick_with_median_and_range():
     page = page_of(run(first_ms=240), run(first_ms=210), run(first_ms=200))
-    equal(cells(page)["plain"]["oomfwd"], "✓ **0.21 s** (0.20–0.24)")
+    equal(cells(page)["plain"]["oomfwd"], "✓ **0.21 s** (0.20–0.24) n=3")
 
 
 def test_a_lost_run_makes_two_of_three_and_adds_nothing_to_the_time():
     page = page_of(run(first_ms=200), run(**LOST), run(first_ms=300))
-    equal(cells(page)["plain"]["oomfwd"], "2/3 0.25 s (0.20–0.30)<br>not recovered")
+    equal(cells(page)["plain"]["oomfwd"], "2/3 0.25 s (0.20–0.30) n=3<br>not recovered")
 
 
 def test_a_machine_that_hung_counts_as_not_recovered_and_says_why():
     page = page_of(run(), run(**HUNG))
-    equal(cells(page)["plain"]["oomfwd"], "1/2 0.20 s<br>not recovered, hung")
+    equal(cells(page)["plain"]["oomfwd"], "1/2 0.20 s n=2†<br>not recovered, hung")
     assert "- runs: 2, 1 of them failed\n" in page
 
 
 def test_no_good_run_is_a_cross():
     page = page_of(run(**LOST), run(**HUNG))
-    equal(cells(page)["plain"]["oomfwd"], "✗<br>not recovered, hung")
+    equal(cells(page)["plain"]["oomfwd"], "✗ n=2†<br>not recovered, hung")
 
 
 def test_kills_by_the_kernel_spoil_the_tick_of_a_daemon_and_the_worst_is_named():
     page = page_of(run(kernel_oom_kills=1), run(kernel_oom_kills=3), run())
-    equal(cells(page)["plain"]["oomfwd"], "1/3 0.20 s (0.20–0.20)<br>kernel killed 3")
+    equal(cells(page)["plain"]["oomfwd"], "1/3 0.20 s (0.20–0.20) n=3<br>kernel killed 3")
 
 
 def test_without_a_daemon_the_kernel_may_kill():
     page = page_of(run("kernel", kernel_oom_kills=1, daemon_alive=None))
-    equal(cells(page)["plain"]["kernel"], "✓ **0.20 s**")
+    equal(cells(page)["plain"]["kernel"], "✓ **0.20 s** n=1†")
 
 
 def test_each_wrong_has_its_note():
@@ -135,27 +139,73 @@ def test_each_wrong_has_its_note():
                    run("oomfwd", right=0), run("earlyoom-1.9", daemon_alive=0),
                    run("earlyoom-1.7", **LOST, survivors_dead=1, innocents=4))
     row = cells(page)["plain"]
-    equal(row["nohang"], "✗ 0.20 s<br>innocents died")
-    equal(row["oomd"], "✗ 0.20 s<br>wrong victim")
-    equal(row["oomfwd"], "✗ 0.20 s<br>wrong victim")
-    equal(row["earlyoom-1.9"], "✓ **0.20 s**<br>daemon died")
-    equal(row["earlyoom-1.7"], "✗<br>not recovered, innocents died, wrong victim")
+    equal(row["nohang"], "✗ 0.20 s n=1†<br>innocents died")
+    equal(row["oomd"], "✗ 0.20 s n=1†<br>wrong victim")
+    equal(row["oomfwd"], "✗ 0.20 s n=1†<br>wrong victim")
+    equal(row["earlyoom-1.9"], "✓ **0.20 s** n=1†<br>daemon died")
+    equal(row["earlyoom-1.7"], "✗ n=1†<br>not recovered, innocents died, wrong victim")
 
 
 def test_the_best_is_bold_and_only_a_tick_can_be():
     page = page_of(run("nohang", first_ms=100), run("nohang", **LOST), run("oomd", first_ms=150),
                    run("earlyoom-1.9", first_ms=150), run("oomfwd", first_ms=160))
     row = cells(page)["plain"]
-    equal(row["nohang"], "1/2 0.10 s<br>not recovered")
-    equal([row["oomd"], row["earlyoom-1.9"]], ["✓ **0.15 s**"] * 2)
-    equal(row["oomfwd"], "✓ 0.16 s")
+    equal(row["nohang"], "1/2 0.10 s n=2†<br>not recovered")
+    equal([row["oomd"], row["earlyoom-1.9"]], ["✓ **≈0.15 s** n=1†"] * 2)
+    equal(row["oomfwd"], "✓ 0.16 s n=1†")
+
+
+def test_a_best_time_whose_runs_mix_with_those_of_another_tick_is_marked():
+    slower = [run("oomd", first_ms=t) for t in (230, 260, 290)]
+    ours = [run(first_ms=t) for t in (200, 210, 240)]
+    equal(cells(page_of(*ours, *slower))["plain"]["oomfwd"], "✓ **≈0.21 s** (0.20–0.24) n=3")
+    equal(cells(page_of(*ours, *slower[1:]))["plain"]["oomfwd"], "✓ **0.21 s** (0.20–0.24) n=3")
+    # Of what is no tick it does not matter.
+    lost = run("oomd", **LOST)
+    equal(cells(page_of(*ours, *slower, lost))["plain"]["oomfwd"], "✓ **0.21 s** (0.20–0.24) n=3")
+
+
+def test_a_time_that_not_all_have_that_recovered_says_so_and_is_never_the_best():
+    page = page_of(run(first_ms=100), run(first_ms=-1), run(first_ms=-1), run("nohang"))
+    equal(cells(page)["plain"]["oomfwd"], "✓ 0.10 s (1 of 3 runs) n=3")
+    equal(cells(page)["plain"]["nohang"], "✓ **0.20 s** n=1†")
+    page = page_of(run(first_ms=100), run(first_ms=120), run(first_ms=-1))
+    equal(cells(page)["plain"]["oomfwd"], "✓ 0.11 s (0.10–0.12, 2 of 3 runs) n=3")
+
+
+def test_the_time_of_the_bomb_is_that_below_the_low_mark():
+    page = page_of(run(scenario="bomb", first_ms=-1, below_ms=15000),
+                   run(scenario="bomb", first_ms=21287, below_ms=19000),
+                   run("nohang", "bomb", **LOST))
+    equal(cells(page)["bomb"], {"nohang": "✗ n=1†<br>not recovered",
+                                "oomfwd": "✓ **17.0 s** (15.0–19.0) n=2†"})
+
+
+def test_a_run_in_which_memory_was_never_low_is_not_counted_and_said():
+    page = page_of(run(scenario="crash"), run(scenario="crash", **NEVER_LOW),
+                   run("nohang", "crash", **NEVER_LOW))
+    equal(cells(page)["crash"], {"nohang": "never low", "oomfwd": "✓ **0.20 s** n=1†"})
+    equal(cells(page, "How long others stood still")["crash"]["nohang"], "never low")
+    assert "- runs: 1, 0 of them failed\n" in page
+    assert ("memory never came to the low mark: 2 (1 of nohang in `crash`, 1 of oomfwd in `crash`)"
+            in page)
+    assert "memory never came to the low mark: 0\n" in page_of(run(), run("nohang", **LOST))
+
+
+def test_a_run_that_was_never_low_counts_where_that_is_due_or_where_somebody_died():
+    for scenario in ("limit", "thrash"):
+        equal(cells(page_of(run(scenario=scenario, **NEVER_LOW)))[scenario]["oomfwd"],
+              "✗ n=1†<br>not recovered")
+    for harm in ({"innocents": 4}, {"survivors_dead": 1}, {"kernel_oom_kills": 1}):
+        cell = cells(page_of(run(**NEVER_LOW, **harm)))["plain"]["oomfwd"]
+        assert cell.startswith("✗ n=1†<br>not recovered"), cell
 
 
 def test_unsupported_is_a_dash_and_in_no_count():
     page = page_of(run(), run("systemd-oomd", **UNSUPPORTED), run("systemd-oomd", "slow"),
                    run("systemd-oomd", "slow", **UNSUPPORTED))
     equal(cells(page)["plain"]["systemd-oomd"], "–")
-    equal(cells(page)["slow"]["systemd-oomd"], "✓ **0.20 s**")
+    equal(cells(page)["slow"]["systemd-oomd"], "✓ **0.20 s** n=1†")
     assert "- runs: 2, 0 of them failed\n" in page and "- runs a cell: 1\n" in page
 
 
@@ -170,15 +220,15 @@ def test_where_memory_cannot_recover_the_tick_is_by_right_alone():
                    run("nohang", "tmpfs", **LOST, innocents=3),
                    run("oomd", "tmpfs", right=1, kernel_oom_kills=2, first_ms=90))
     row = cells(page)["tmpfs"]
-    equal(row["oomfwd"], "✓")
-    equal(row["nohang"], "✗<br>innocents died")
-    equal(row["oomd"], "✓<br>kernel killed 2")
-    equal(cells(page_of(run(**{**LOST, "right": 1})))["plain"]["oomfwd"], "✗<br>not recovered")
+    equal(row["oomfwd"], "✓ n=1†")
+    equal(row["nohang"], "✗ n=1†<br>innocents died")
+    equal(row["oomd"], "✓ n=1†<br>kernel killed 2")
+    equal(cells(page_of(run(**{**LOST, "right": 1})))["plain"]["oomfwd"], "✗ n=1†<br>not recovered")
 
 
 def test_memory_that_was_never_low_has_no_time():
     page = page_of(run(scenario="limit", first_ms=-1), run("nohang", "limit", first_ms=-1))
-    equal(cells(page)["limit"], {"nohang": "✓", "oomfwd": "✓"})
+    equal(cells(page)["limit"], {"nohang": "✓ n=1†", "oomfwd": "✓ n=1†"})
 
 
 # --- order, descriptions, machines ---
@@ -197,16 +247,16 @@ def test_without_scenarios_txt_rows_are_bare_names():
 
 def test_another_cgroup_version_or_kernel_is_a_table_of_its_own():
     page = page_of(run(cgroup="v1", first_ms=700), run("nohang"), run(), run(kernel="5.10", **LOST))
-    equal(cells(page), {"plain": {"nohang": "✓ **0.20 s**", "oomfwd": "✓ **0.20 s**"}})
-    equal(cells(page, "Linux 6.1.0, cgroup v1"), {"plain": {"oomfwd": "✓ **0.70 s**"}})
-    equal(cells(page, "Linux 5.10, cgroup v2"), {"plain": {"oomfwd": "✗<br>not recovered"}})
+    equal(cells(page), {"plain": dict.fromkeys(["nohang", "oomfwd"], "✓ **≈0.20 s** n=1†")})
+    equal(cells(page, "Linux 6.1.0, cgroup v1"), {"plain": {"oomfwd": "✓ **0.70 s** n=1†"}})
+    equal(cells(page, "Linux 5.10, cgroup v2"), {"plain": {"oomfwd": "✗ n=1†<br>not recovered"}})
     assert "All on Linux 6.1.0, cgroup v2," in page
 
 
 def test_a_run_that_does_not_name_its_machine_is_of_the_main_one():
     page = page_of(run(), run(), run(cgroup="v1"), run(kernel=None, cgroup=None, **HUNG),
                    run(version="?", kernel="?", ram_mib=0, **HUNG))
-    equal(cells(page)["plain"]["oomfwd"], "2/4 0.20 s (0.20–0.20)<br>not recovered, hung")
+    equal(cells(page)["plain"]["oomfwd"], "2/4 0.20 s (0.20–0.20) n=4<br>not recovered, hung")
     assert "?" not in page and "- memory: 1,024 MiB\n" in page
 
 
@@ -230,10 +280,30 @@ def test_stalls_are_medians_of_the_runs_that_lived():
     equal(row, {"nohang": "–", "oomfwd": "30 / 50"})
 
 
+def test_depth_is_the_time_below_the_mark_the_lowest_and_what_came_back():
+    page = page_of(run(), run(below_ms=300, lowest_kib=51200, freed_kib=614400), run(**HUNG),
+                   run(**LOST), run("nohang", **HUNG), run("oomd", **UNSUPPORTED))
+    row = cells(page, "How low memory was, and for how long")["plain"]
+    equal(row, {"nohang": "", "oomd": "–", "oomfwd": "180 / 100 / 500"})
+    row = cells(page_of(run(freed_kib=None)), "How low memory was, and for how long")["plain"]
+    equal(row, {"oomfwd": "180 / 100 / ?"})
+
+
+def test_the_noise_is_the_span_of_the_canary_where_memory_is_never_low():
+    page = page_of(run(scenario="limit", canary_ms=12), run("kernel", "limit", canary_ms=41), run())
+    assert "12 to 41 ms in single runs" in section(page, "Why, as far as it is known")
+
+
+def test_a_cost_that_was_not_measured_is_an_empty_cell():
+    row = cells(page_of(run(daemon_locked_kib=None)), "What it costs to have it")["oomfwd"]
+    equal([row["locked MiB"], row["idle: wake-ups a minute"]], ["", ""])
+
+
 def test_cost_is_the_median_of_living_daemons_and_idle_is_by_the_minute():
     page = page_of(
         run("kernel", daemon_alive=None), run(daemon_cpu_ms=40), run(daemon_cpu_ms=60),
         run(daemon_alive=0, daemon_rss_kib=0, daemon_locked_kib=0, daemon_cpu_ms=0),
+        run(**NEVER_LOW, daemon_cpu_ms=900),
         run(scenario="idle", seconds=30, wakeups=6, daemon_cpu_ms=1.5, first_ms=None))
     equal(list(cells(page, "What it costs to have it").items()), [("oomfwd", {
         "resident MiB": "2.0", "locked MiB": "1.0", "CPU ms a run": "50",
@@ -244,55 +314,83 @@ def test_cost_is_the_median_of_living_daemons_and_idle_is_by_the_minute():
 # --- the honest sections ---
 
 def better(*lines):
-    return section(page_of(*lines), "Where a peer is better").split("worst.\n\n")[1].strip()
+    return section(page_of(*lines), "Where a peer is better").split("named.\n\n")[1].strip()
 
 
 def test_a_peer_with_a_tick_where_oomfwd_has_none_is_better():
     equal(better(run(), run(**LOST), run("nohang", first_ms=900), run("oomd", first_ms=800),
                  run("earlyoom-1.9", **LOST)),
-          "- `plain`: oomfwd 1/2 0.20 s, not recovered, against nohang ✓ 0.90 s and oomd ✓ 0.80 s")
+          "- `plain`: oomfwd 1/2 0.20 s n=2†, not recovered, "
+          "against nohang ✓ 0.90 s n=1† and oomd ✓ 0.80 s n=1†")
 
 
 def test_a_faster_peer_is_better_from_more_than_ten_percent():
-    none = "In none of the scenarios, in these data."
+    none = "Nowhere, in these data."
     equal(better(run(first_ms=220), run("nohang", first_ms=200)), none)
     equal(better(run(first_ms=221), run("nohang", first_ms=200), run("oomd", first_ms=201)),
-          "- `plain`: memory is back after 221 ms with oomfwd, 200 with nohang")
+          "- `plain`: memory is back after 221 ms with oomfwd, 200 with nohang (1 and 1 runs)")
     equal(better(run(first_ms=100), run("nohang", first_ms=900)), none)
 
 
 def test_a_shorter_stall_is_better_from_ten_percent_and_five_milliseconds():
-    none = "In none of the scenarios, in these data."
+    none = "Nowhere, in these data."
     equal(better(run(canary_ms=25), run("nohang", canary_ms=20)), none)
     equal(better(run(canary_ms=26), run("nohang", canary_ms=20)),
-          "- `plain`: the canary stalls for 26 ms with oomfwd, 20 with nohang")
+          "- `plain`: the canary stalls for 26 ms with oomfwd, 20 with nohang (1 and 1 runs)")
     equal(better(run(canary_ms=110), run("nohang", canary_ms=100)), none)
 
 
 def test_a_better_median_whose_runs_mix_with_ours_is_said_to_overlap():
     ours = [run(first_ms=t, canary_ms=t / 10) for t in (190, 400, 500)]
-    equal(better(*ours, run("nohang", first_ms=180), run("nohang", first_ms=190)),
+    equal(better(*ours, *[run("nohang", first_ms=t) for t in (180, 185, 190)]),
           "- `plain`: memory is back after 400 ms with oomfwd, 185 with nohang (the ranges overlap); "
           "the canary stalls for 40 ms with oomfwd, 20 with nohang (the ranges overlap)")
-    equal(better(*ours, run("nohang", first_ms=180, canary_ms=60)),
+    equal(better(*ours, *[run("nohang", first_ms=180, canary_ms=60)] * 3),
           "- `plain`: memory is back after 400 ms with oomfwd, 180 with nohang")
+
+
+def test_no_overlap_is_claimed_of_fewer_than_three_runs():
+    ours = [run(first_ms=t) for t in (190, 400, 500)]
+    equal(better(*ours, *[run("nohang", first_ms=t) for t in (180, 190)]),
+          "- `plain`: memory is back after 400 ms with oomfwd, 185 with nohang (3 and 2 runs)")
+
+
+def test_of_the_bomb_it_is_the_time_below_the_mark_that_is_compared():
+    equal(better(run(scenario="bomb", below_ms=900), run("nohang", "bomb", below_ms=500)),
+          "- `bomb`: memory is low for 900 ms with oomfwd, 500 with nohang (1 and 1 runs)")
+
+
+def test_a_shorter_stall_of_the_canary_that_reads_a_file_is_better_too():
+    equal(better(run(file_canary_ms=35), run("nohang")), "Nowhere, in these data.")
+    equal(better(run(file_canary_ms=36), run("nohang")),
+          "- `plain`: the one that reads a file stalls for 36 ms with oomfwd, 30 with nohang "
+          "(1 and 1 runs)")
+
+
+def test_a_peer_that_costs_less_is_better_and_only_the_one_that_costs_least_is_named():
+    equal(better(run(), run("nohang", daemon_rss_kib=1900, daemon_locked_kib=900),
+                 run("oomd", daemon_rss_kib=1024, daemon_cpu_ms=30),
+                 run("systemd-oomd", daemon_alive=0, daemon_rss_kib=0, daemon_cpu_ms=0)),
+          "- resident MiB: 2.0 with oomfwd, 1.0 with oomd\n"
+          "- locked MiB: 1.0 with oomfwd, 0.9 with nohang\n"
+          "- CPU ms a run: 50 with oomfwd, 30 with oomd")
 
 
 def test_a_fast_peer_that_is_not_all_right_is_not_better():
     line = better(run(), run("nohang", first_ms=50, canary_ms=1, right=0),
                   run("oomd", first_ms=50, canary_ms=1, kernel_oom_kills=1))
-    equal(line, "In none of the scenarios, in these data.")
+    equal(line, "Nowhere, in these data.")
 
 
 def test_what_oomfwd_was_not_measured_in_is_no_defeat():
     equal(better(run(), run("nohang", "slow"), run(scenario="slow", **UNSUPPORTED)),
-          "In none of the scenarios, in these data.")
+          "Nowhere, in these data.")
 
 
 def test_a_peer_on_another_machine_is_no_peer_there_but_one_here():
     equal(better(run(), run(), run(), run(cgroup="v1", first_ms=500), run("nohang", cgroup="v1")),
           "- `plain` (Linux 6.1.0, cgroup v1): "
-          "memory is back after 500 ms with oomfwd, 200 with nohang")
+          "memory is back after 500 ms with oomfwd, 200 with nohang (1 and 1 runs)")
 
 
 def test_what_nobody_recovers_is_said_only_where_it_is_so():
@@ -356,7 +454,7 @@ def test_the_figure_has_a_colour_and_a_sign_for_each_outcome():
     fills = [rect.get("fill") for rect in figure.iter(SVG + "rect")]
     words = words_in(figure)
     # Two rows of five, of which five were not measured; the legend has one more of each.
-    for look, sign, times in (("ok", "✓", 2), ("part", "~ 0/1", 2), ("bad", "✗", 3),
+    for look, sign, times in (("ok", "✓", 2), ("part", "~ 0/1†", 2), ("bad", "✗", 3),
                               ("none", "–", 7)):
         equal((look, fills.count(matrix.LOOK[look][1])), (look, times))
         equal((look, words.count(sign)), (look, 1 if look == "part" else times))
@@ -365,7 +463,7 @@ def test_the_figure_has_a_colour_and_a_sign_for_each_outcome():
 
 def test_where_memory_cannot_recover_a_part_of_the_runs_is_a_part_in_the_figure():
     words = words_in(figure_of(run(scenario="tmpfs"), run(scenario="tmpfs", right=0)))
-    assert "~ 1/2" in words and words.count("✗") == 1, "only the legend's"
+    assert "~ 1/2†" in words and words.count("✗") == 1, "only the legend's"
 
 
 def test_the_figure_shows_a_longer_bar_for_a_longer_time_and_the_best_in_bold():
@@ -377,6 +475,12 @@ def test_the_figure_shows_a_longer_bar_for_a_longer_time_and_the_best_in_bold():
     equal([round(width / widths[back][-1], 2) for width in widths[bar]], [0.67, 0.33])
     kinds = {text.text: text.get("class") for text in figure.iter(SVG + "text")}
     equal((kinds["1.00 s"], kinds["10.0 s"]), ("e b", "e"))
+
+
+def test_the_figure_has_the_number_of_runs_and_marks_a_close_best():
+    words = words_in(figure_of(run(), run(), run(), run("nohang")))
+    equal([w for w in words if w and w.startswith("n=")], ["n=1†", "n=3"])
+    equal(words.count("≈0.20 s"), 2)
 
 
 def test_the_figure_is_xml_whatever_a_description_has_and_stays_within_its_edges():
