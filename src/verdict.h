@@ -43,7 +43,7 @@ struct attempt {
 enum engine_level verdict_level(const struct config *c, const struct meminfo *m, bool pressure_warn,
 	bool pressure_kill, enum engine_cause *ret_cause);
 
-/* What is missing to leave the warn level with an eighth to spare; at least 1. */
+/* What is missing to leave every level that holds with an eighth to spare; at least 1. */
 uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m);
 
 /* What the death of a victim should bring back under pressure, where there is no figure to reach:

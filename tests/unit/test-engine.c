@@ -682,6 +682,55 @@ static void pressure_kills_nobody_else_while_a_victim_is_torn_down(void **state)
 	assert_int_equal(w.kills, 1);
 }
 
+/* [warn] as a size, [kill] as a share: which of them is the higher depends on the machine. */
+static void a_kill_level_above_the_warn_level_asks_for_what_ends_it(void **state)
+{
+	struct world w;
+
+	/* 64 GiB, of which 3 are available: below 5%, far above 1 GiB. */
+	world_init(&w);
+	w.mem.total_bytes = 64 * GIB;
+	w.config.warn.memory = (struct config_amount){ AMOUNT_BYTES, GIB };
+	for (int i = 0; i < 8; i++)
+		world_hog(&w, 300, 0);
+	w.used_elsewhere = 61 * GIB - 2400 * MIB;
+	world_look(&w);
+	assert_int_equal(w.engine.level, LEVEL_KILL);
+	/* 3.6 GiB are an eighth above the kill level: 614 MiB more, all in one go. */
+	assert_int_equal(w.kills, 3);
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.kills, 3);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void the_need_is_that_of_the_levels_that_hold(void **state)
+{
+	struct world w;
+	struct meminfo m = { .total_bytes = 1000 * MIB,
+		.available_bytes = 40 * MIB,
+		.swap_total_bytes = 1000 * MIB,
+		.swap_free_bytes = 500 * MIB };
+
+	/* Only kill goes by memory alone: warn does not hold, and asks for nothing. */
+	world_init(&w);
+	w.config.kill.swap.kind = AMOUNT_OFF;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (50 * MIB * 9 / 8) - 40 * MIB);
+	/* Swap is nearer to the end of warn, but kill does not heed it: both must end. */
+	m.swap_free_bytes = 100 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (50 * MIB * 9 / 8) - 40 * MIB);
+	/* With both that low, warn is the farther one. */
+	m.swap_free_bytes = 20 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (100 * MIB * 9 / 8) - 40 * MIB);
+	/* Swap of kill is a share that is more than the size of warn. */
+	w.config.kill.swap = (struct config_amount){ AMOUNT_PERMILLE, 50 };
+	w.config.warn.swap = (struct config_amount){ AMOUNT_BYTES, 16 * MIB };
+	m.available_bytes = 10 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (50 * MIB * 9 / 8) - 20 * MIB);
+	/* No level by memory holds: there is no figure to reach. */
+	m.available_bytes = 500 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), 1);
+}
+
 static void without_a_handle_exit_is_the_witness(void **state)
 {
 	struct world w;
@@ -917,6 +966,8 @@ int main(void)
 		cmocka_unit_test(swap_that_is_free_keeps_the_level_away),
 		cmocka_unit_test(pressure_kills_one_at_a_time_and_only_below_the_guard),
 		cmocka_unit_test(pressure_kills_nobody_else_while_a_victim_is_torn_down),
+		cmocka_unit_test(a_kill_level_above_the_warn_level_asks_for_what_ends_it),
+		cmocka_unit_test(the_need_is_that_of_the_levels_that_hold),
 		cmocka_unit_test(without_a_handle_exit_is_the_witness),
 		cmocka_unit_test(verdict_of_shared_memory_waits_for_the_mm),
 		cmocka_unit_test(verdict_exited_is_not_freed_while_the_mm_has_users),
