@@ -28,10 +28,11 @@
 #define ALARM_WINDOW_USEC USEC_PER_SEC
 /* A core touches new pages at about this rate; the fastest fill is by all of them. */
 #define FILL_PER_CPU_BYTES (1 * GIB)
-/* zram devices come and go rarely; looking for them costs some file reads. */
-#define DEVICES_EVERY_USEC (30 * USEC_PER_SEC)
-#define REPORT_FLUSH_USEC  USEC_PER_SEC
-#define SENSE_FAILED_USEC  USEC_PER_SEC
+/* zram devices come and go rarely, and looking for them costs some file reads; the tables have room
+ * for the processes of some minutes. */
+#define CHORES_EVERY_USEC (30 * USEC_PER_SEC)
+#define REPORT_FLUSH_USEC USEC_PER_SEC
+#define SENSE_FAILED_USEC USEC_PER_SEC
 
 struct daemon {
 	struct options options;
@@ -44,7 +45,7 @@ struct daemon {
 	sd_event_source *timer;
 	sd_event_source *domain_source[DOMAIN_SOURCES];
 	int wake_fd, alarm_fd;
-	uint64_t devices_usec;  /* when zram devices were looked for last */
+	uint64_t chores_usec;   /* when they were done last */
 	uint64_t watchdog_usec; /* ping at least so often; 0: no watchdog */
 	uint64_t pinged_usec;
 	struct publisher publisher;
@@ -144,9 +145,10 @@ static void keep_house(struct daemon *d, uint64_t now, bool was_busy)
 			d->reload_pending = false;
 			reload(d);
 		}
-		if (now - d->devices_usec >= DEVICES_EVERY_USEC) {
+		if (now - d->chores_usec >= CHORES_EVERY_USEC) {
 			sensor_refresh_devices(d->sensor);
-			d->devices_usec = now;
+			actor_make_room(d->actor);
+			d->chores_usec = now;
 		}
 	}
 	if (d->watchdog_usec > 0 && now - d->pinged_usec >= d->watchdog_usec / 4) {
@@ -435,7 +437,7 @@ static int daemon_start(struct daemon *d)
 	}
 	if (sd_watchdog_enabled(0, &interval) > 0)
 		d->watchdog_usec = interval;
-	d->pinged_usec = d->devices_usec = monotonic_usec();
+	d->pinged_usec = d->chores_usec = monotonic_usec();
 	return 0;
 }
 
