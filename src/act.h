@@ -78,7 +78,8 @@ void actor_warn_of_rivals(const struct actor *a);
 struct wire_state;
 void actor_show(const struct actor *a, struct wire_state *ret);
 
-/* After an episode: makes the next pass ready, and room in the tables for as many as there were. */
+/* After an episode, or a try in one that found nobody: makes the next pass ready, and room in the
+ * tables for as many as there were. */
 void actor_calm(struct actor *a);
 /* Every now and then: makes room in the tables when they would be filling up by the tasks that
  * there are now. Costs one system call where there is room; allocates where there is not. */
