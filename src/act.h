@@ -78,8 +78,12 @@ void actor_warn_of_rivals(const struct actor *a);
 struct wire_state;
 void actor_show(const struct actor *a, struct wire_state *ret);
 
-/* Between episodes: makes room in the table when it is filling up. */
+/* After an episode, or a try in one that found nobody: makes the next pass ready, and room in the
+ * tables for as many as there were. */
 void actor_calm(struct actor *a);
+/* Every now and then: makes room in the tables when they would be filling up by the tasks that
+ * there are now. Costs one system call where there is room; allocates where there is not. */
+void actor_make_room(struct actor *a);
 
 /* Prints who would be chosen now, with the reasons of all candidates; in a domain, if place is not
  * NULL, whose figures m are then. 0 or -errno. */

@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* Room for twice the tasks that there are when the daemon starts, this much at least; of more than
- * fit the largest are seen. */
+/* Room for twice the tasks that there are when the daemon starts, this much at least, and for twice
+ * as many as there are when it grows; of more than fit the largest are seen. */
 #define TABLE_MIN 512
+/* More pids than a kernel gives out. */
+#define TABLE_MAX (UINT32_C(1) << 22)
 /* A fork family that was chosen from goes on to count as one for so long. */
 #define BROOD_USEC (10 * USEC_PER_SEC)
 /* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
@@ -193,17 +195,22 @@ const struct cgroup_mounts *actor_mounts(const struct actor *a)
 	return a->mounts;
 }
 
-void actor_calm(struct actor *a)
+/* Fewer than half as many again would fit: the next wave of processes might not. */
+static bool is_tight(const struct actor *a, uint64_t tasks)
+{
+	return tasks + tasks / 2 > a->snapshot.capacity;
+}
+
+static void make_room(struct actor *a, uint64_t tasks)
 {
 	_cleanup_(freep) struct victim_scratch *scratch = NULL;
 	_cleanup_(freep) uint8_t *scope = NULL;
 	uint32_t capacity = a->snapshot.capacity;
 	struct sharedmm *sm;
 
-	reader_prepare(&a->reader);
-	if (a->snapshot.count + a->snapshot.dropped <= capacity / 2)
+	if (!is_tight(a, tasks) || tasks > TABLE_MAX)
 		return;
-	while (capacity < 2 * (a->snapshot.count + a->snapshot.dropped))
+	while (capacity < 2 * tasks)
 		capacity *= 2;
 	/* Without room the old table still serves: the smallest are left out. */
 	scratch = calloc(capacity, sizeof(*scratch));
@@ -220,6 +227,26 @@ void actor_calm(struct actor *a)
 	a->scratch = take_pointer(&scratch);
 	free(a->scope);
 	a->scope = take_pointer(&scope);
+	/* The groups of its candidates were in the old one. */
+	a->choice->count = a->choice->candidate_count = 0;
+	survive_reserve_heap(a->reserve_bytes);
+}
+
+void actor_calm(struct actor *a)
+{
+	reader_prepare(&a->reader);
+	make_room(a, (uint64_t)a->snapshot.count + a->snapshot.dropped);
+}
+
+void actor_make_room(struct actor *a)
+{
+	int tasks;
+
+	if (!is_tight(a, snapshot_tasks_at_most(&a->snapshot)))
+		return;
+	tasks = snapshot_count_tasks(&a->snapshot);
+	if (tasks > 0)
+		make_room(a, (uint64_t)tasks);
 }
 
 /* An mm that is gone, or whose members all are or have another one now, need not be hidden. */
@@ -325,8 +352,9 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 	if (r == 0)
 		r = killer_rehearse(a->killer);
 	taken = sub_or_zero_u64(survive_heap_bytes(), before);
-	survive_reserve_heap(
-		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + taken);
+	a->reserve_bytes =
+		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + taken;
+	survive_reserve_heap(a->reserve_bytes);
 	reader_prepare(&a->reader);
 	return r;
 }

@@ -50,6 +50,7 @@ struct actor {
 	struct victim_fns fns;
 	struct escalation escalation;
 	struct slot_info *slots; /* KILL_SLOTS */
+	uint64_t reserve_bytes;  /* of the heap, as the last rehearsal found */
 };
 
 /* A fresh snapshot, its groups, and the choice for need in a->choice, out of those in place if that

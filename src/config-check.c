@@ -3,6 +3,7 @@
  * What must hold between values, wherever each of them was set.
  */
 #include "config-internal.h"
+#include "report.h"
 
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -27,6 +28,46 @@ static const struct config_place *later(const struct config_loader *l, size_t x,
 static bool is_below(const struct config_amount *warn, const struct config_amount *kill)
 {
 	return warn->kind == kill->kind && warn->kind != AMOUNT_OFF && warn->value < kill->value;
+}
+
+static bool is_below_here(
+	const struct config_amount *warn, const struct config_amount *kill, uint64_t total_bytes)
+{
+	return warn->kind != kill->kind && warn->kind != AMOUNT_OFF && kill->kind != AMOUNT_OFF &&
+		config_amount_bytes(warn, total_bytes) < config_amount_bytes(kill, total_bytes);
+}
+
+static void warn_of_total(struct config_loader *l, const struct config_place *at, const char *what,
+	const struct config_amount *kill, uint64_t total_bytes, const char *of)
+{
+	char bytes[32], total[32];
+
+	config_warn(l, at,
+		"%s of [warn] is below that of [kill], which is %s of the %s of %s here, so that "
+		"SIGKILL comes before SIGTERM; give both as a share or both as a size",
+		what, report_bytes(config_amount_bytes(kill, total_bytes), bytes, sizeof(bytes)),
+		report_bytes(total_bytes, total, sizeof(total)), of);
+}
+
+/* A share and a size compare by what this machine has. The file may be meant for others as well:
+ * no error. */
+static void check_levels_here(struct config_loader *l)
+{
+	const struct config *c = l->config;
+	const struct config_place *at;
+	struct sysinfo s;
+	uint64_t total;
+
+	if (sysinfo(&s) < 0)
+		return;
+	total = mul_sat_u64(s.totalram, s.mem_unit);
+	at = later(l, offsetof(struct config, warn.memory), offsetof(struct config, kill.memory));
+	if (at && is_below_here(&c->warn.memory, &c->kill.memory, total))
+		warn_of_total(l, at, "memory", &c->kill.memory, total, "memory");
+	total = mul_sat_u64(s.totalswap, s.mem_unit);
+	at = later(l, offsetof(struct config, warn.swap), offsetof(struct config, kill.swap));
+	if (at && is_below_here(&c->warn.swap, &c->kill.swap, total))
+		warn_of_total(l, at, "swap", &c->kill.swap, total, "swap");
 }
 
 static void check_levels(struct config_loader *l)
@@ -61,6 +102,7 @@ void config_check(struct config_loader *l)
 	const struct config_place *at;
 
 	check_levels(l);
+	check_levels_here(l);
 	at = later(l, offsetof(struct config, victim_timeout_usec),
 		offsetof(struct config, victim_cap_usec));
 	if (at && c->victim_cap_usec < c->victim_timeout_usec)

@@ -193,12 +193,12 @@ uint64_t domains_look(struct domains *d, struct actor *a, bool hold, uint64_t de
 	return until;
 }
 
-bool domains_are_busy(const struct domains *d)
+bool domains_may_keep_house(const struct domains *d, uint64_t now_usec)
 {
 	for (uint32_t i = 0; d && i < TROUBLED_MAX; i++)
-		if (d->troubled[i].used && watch_is_busy(&d->troubled[i].watch))
-			return true;
-	return false;
+		if (d->troubled[i].used && !watch_may_keep_house(&d->troubled[i].watch, now_usec))
+			return false;
+	return true;
 }
 
 uint64_t domains_coming_bytes(const struct domains *d)

@@ -33,6 +33,8 @@ typedef void domains_fd_fn(void *ctx, uint32_t index, int fd);
  */
 int domains_new(const struct config *c, const struct cgroup_mounts *m,
 	const struct meminfo *machine, domains_fd_fn *fn, void *ctx, struct domains **ret);
+/* While house may be kept only: an episode without a victim in flight ends by it, and where its
+ * domain is found again it begins anew. */
 void domains_free(struct domains *d);
 
 /* How many there are now. */
@@ -42,11 +44,11 @@ void domains_say(const struct domains *d);
 
 /* The trigger of a section has fired; gone: it will not again. */
 void domains_alarm(struct domains *d, uint32_t section, bool gone, uint64_t now_usec);
-/* Cgroups have come or gone. Allocates: in calm times only. */
+/* Cgroups have come or gone. Allocates: while house may be kept only. */
 void domains_news(struct domains *d);
 
-/* Whether an episode is under way in one of them. */
-bool domains_are_busy(const struct domains *d);
+/* Whether all of them may keep house (engine.h). */
+bool domains_may_keep_house(const struct domains *d, uint64_t now_usec);
 /* What is on its way back from victims in all of them. */
 uint64_t domains_coming_bytes(const struct domains *d);
 /*

@@ -38,23 +38,9 @@ void engine_set_config(struct engine *e, const struct config *c)
 	e->config = c;
 	e->ladder_next = 0; /* it may have become shorter */
 	e->avoided_eligible = false;
-}
-
-uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < e->victim_count; i++) {
-		const struct engine_victim *v = &e->victim[i];
-		/* The teardown has begun and shows no counters: all of it may still be on its way.
-		 */
-		sum = add_sat_u64(sum, v->seen.mm_gone ? v->kill.expected_bytes : v->held_bytes);
-	}
-	if (in->now_usec < e->settle_until_usec)
-		sum = add_sat_u64(sum,
-			sub_or_zero_u64(e->settle_bytes,
-				sub_or_zero_u64(in->mem->available_bytes, e->settle_base_bytes)));
-	return sum;
+	/* Whoever was not to be chosen by the old one may be by this. */
+	e->exhausted = false;
+	e->hold_usec = 0;
 }
 
 static void learn_kill_time(struct engine *e, uint64_t latency_usec)
@@ -212,15 +198,6 @@ static bool next_step(struct engine *e, struct action *ret)
 		return true;
 	}
 	return false;
-}
-
-bool engine_is_killing(const struct engine *e)
-{
-	uint32_t i = 0;
-
-	while (i < e->victim_count && e->victim[i].kill.sig != SIGKILL)
-		i++;
-	return i < e->victim_count;
 }
 
 /* Low memory: who is to go, or what else is to be done. Returns false when it is time to wait. */

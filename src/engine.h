@@ -127,6 +127,7 @@ struct engine {
 };
 
 void engine_init(struct engine *e, const struct config *c);
+/* In an episode, too, but with no victim in flight: the choice is made anew at once. */
 void engine_set_config(struct engine *e, const struct config *c);
 
 /* What its victims in flight still hold, and what they gave back a moment ago and does not show. */
@@ -134,6 +135,13 @@ uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *
 
 /* Whether somebody has had SIGKILL whose memory is not back yet. */
 bool engine_is_killing(const struct engine *e);
+
+/*
+ * Whether what allocates or takes its time may be done now: no episode is under way, or one that
+ * has lasted for 10 s and rests, because nobody could be chosen, until it tries anew. Never while a
+ * victim is in flight or a step of the ladder has time left.
+ */
+bool engine_may_keep_house(const struct engine *e, uint64_t now_usec);
 
 /* One step. Call again with the outcome until the action's kind is ACTION_WAIT. */
 void engine_step(struct engine *e, const struct engine_input *in, struct action *ret);

@@ -26,12 +26,11 @@
 /* The alarm: stalls this short come before any level is reached. */
 #define ALARM_STALL_USEC  (70 * USEC_PER_MSEC)
 #define ALARM_WINDOW_USEC USEC_PER_SEC
-/* A core touches new pages at about this rate; the fastest fill is by all of them. */
-#define FILL_PER_CPU_BYTES (1 * GIB)
-/* zram devices come and go rarely; looking for them costs some file reads. */
-#define DEVICES_EVERY_USEC (30 * USEC_PER_SEC)
-#define REPORT_FLUSH_USEC  USEC_PER_SEC
-#define SENSE_FAILED_USEC  USEC_PER_SEC
+/* zram devices come and go rarely, and looking for them costs some file reads; the tables have room
+ * for the processes of some minutes. */
+#define CHORES_EVERY_USEC (30 * USEC_PER_SEC)
+#define REPORT_FLUSH_USEC USEC_PER_SEC
+#define SENSE_FAILED_USEC USEC_PER_SEC
 
 struct daemon {
 	struct options options;
@@ -44,22 +43,14 @@ struct daemon {
 	sd_event_source *timer;
 	sd_event_source *domain_source[DOMAIN_SOURCES];
 	int wake_fd, alarm_fd;
-	uint64_t devices_usec;  /* when zram devices were looked for last */
+	uint64_t chores_usec;   /* when they were done last */
 	uint64_t watchdog_usec; /* ping at least so often; 0: no watchdog */
 	uint64_t pinged_usec;
 	struct publisher publisher;
 	bool sense_failed_said;
-	bool reload_pending; /* asked for in an episode: it reads files and allocates */
-	bool news_pending;   /* cgroups came or went in an episode */
+	bool reload_pending; /* asked for, but house may not be kept yet */
+	bool news_pending;   /* cgroups came or went meanwhile */
 };
-
-static uint64_t fill_rate_bytes(const struct config *c)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return c->fill_rate_bytes > 0 ? c->fill_rate_bytes
-				      : FILL_PER_CPU_BYTES * (uint64_t)(cpus > 0 ? cpus : 1);
-}
 
 /* No episode can begin by a stall that nobody has told us of. */
 static bool is_calm(const struct daemon *d)
@@ -79,9 +70,10 @@ static int read_machine(void *ctx, struct meminfo *ret, struct pressure *ret_pre
 	return r;
 }
 
-static bool is_busy(const struct daemon *d)
+/* Whether what reads files, allocates or takes its time may be done now; else it waits. */
+static bool may_keep_house(const struct daemon *d, uint64_t now)
 {
-	return watch_is_busy(&d->watch) || domains_are_busy(d->domains);
+	return watch_may_keep_house(&d->watch, now) && domains_may_keep_house(d->domains, now);
 }
 
 /* --- configuration --- */
@@ -96,7 +88,7 @@ static void use_config(struct daemon *d, struct config *fresh)
 	d->domains = NULL;
 	d->config = fresh;
 	actor_set_config(d->actor, fresh);
-	watch_set_config(&d->watch, fresh, fill_rate_bytes(fresh));
+	watch_set_config(&d->watch, fresh, watch_fill_rate_bytes(fresh));
 	open_domains(d);
 	config_free(old);
 }
@@ -129,10 +121,10 @@ static void reload(struct daemon *d)
 
 /* --- look --- */
 
-/* What must not be done in an episode. */
+/* What must not be done while somebody may have to be killed. */
 static void keep_house(struct daemon *d, uint64_t now, bool was_busy)
 {
-	if (!is_busy(d)) {
+	if (may_keep_house(d, now)) {
 		if (was_busy)
 			actor_calm(d->actor);
 		if (d->news_pending) {
@@ -144,9 +136,10 @@ static void keep_house(struct daemon *d, uint64_t now, bool was_busy)
 			d->reload_pending = false;
 			reload(d);
 		}
-		if (now - d->devices_usec >= DEVICES_EVERY_USEC) {
+		if (now - d->chores_usec >= CHORES_EVERY_USEC) {
 			sensor_refresh_devices(d->sensor);
-			d->devices_usec = now;
+			actor_make_room(d->actor);
+			d->chores_usec = now;
 		}
 	}
 	if (d->watchdog_usec > 0 && now - d->pinged_usec >= d->watchdog_usec / 4) {
@@ -183,7 +176,7 @@ static uint64_t look_at_machine(struct daemon *d, uint64_t detected)
 static void look(struct daemon *d)
 {
 	uint64_t detected = monotonic_usec(), until;
-	bool was_busy = is_busy(d), hold;
+	bool was_busy = !may_keep_house(d, detected), hold;
 
 	until = look_at_machine(d, detected);
 	/* The machine's victims may be a domain's: whether they suffice there shows when they are
@@ -192,6 +185,7 @@ static void look(struct daemon *d)
 	until = min_u64(until, domains_look(d->domains, d->actor, hold, detected));
 	keep_house(d, monotonic_usec(), was_busy);
 	arm_timer(d, until);
+	d->publisher.reload_pending = d->reload_pending;
 	publish_state(&d->publisher, &d->watch, d->actor, d->domains, until);
 	if (d->options.once && d->sense_failed_said)
 		sd_event_exit(d->event, -EIO);
@@ -249,7 +243,7 @@ static int on_domain_news(sd_event_source *s, int fd, uint32_t revents, void *us
 	struct daemon *d = userdata;
 
 	/* The kernel keeps them until there is time to allocate. */
-	d->news_pending = is_busy(d);
+	d->news_pending = !may_keep_house(d, monotonic_usec());
 	if (d->news_pending)
 		sd_event_source_set_enabled(s, SD_EVENT_OFF);
 	else
@@ -266,10 +260,11 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
 static void ask_for_reload(struct daemon *d)
 {
 	d->reload_pending = true;
-	if (is_busy(d))
-		report_line(
-			REPORT_NOTICE, "asked to reload; that waits until memory has recovered");
 	look(d);
+	if (d->reload_pending)
+		report_line(REPORT_NOTICE,
+			"asked to reload; that waits until memory has recovered, or, 10 s into the "
+			"episode, until nobody is left to be killed");
 }
 
 static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
@@ -403,7 +398,7 @@ static int daemon_start(struct daemon *d)
 	d->config = show_load_config(d->options.config_path);
 	if (!d->config)
 		return -EINVAL;
-	watch_init(&d->watch, d->config, NULL, fill_rate_bytes(d->config), read_machine, d);
+	watch_init(&d->watch, d->config, NULL, watch_fill_rate_bytes(d->config), read_machine, d);
 	r = sensor_new(&d->sensor);
 	if (r < 0)
 		return fail("cannot open the memory figures in /proc", r);
@@ -435,7 +430,7 @@ static int daemon_start(struct daemon *d)
 	}
 	if (sd_watchdog_enabled(0, &interval) > 0)
 		d->watchdog_usec = interval;
-	d->pinged_usec = d->devices_usec = monotonic_usec();
+	d->pinged_usec = d->chores_usec = monotonic_usec();
 	return 0;
 }
 

@@ -63,6 +63,7 @@ void publish_state(struct publisher *p, const struct watch *w, const struct acto
 	s->dry_run = p->dry_run;
 	s->trigger_armed = p->trigger_armed;
 	s->reload_failed = p->reload_failed;
+	s->reload_pending = p->reload_pending;
 	copy_cut(s->evidence, sizeof(s->evidence), actor_evidence(a));
 	copy_cut(s->cgroups, sizeof(s->cgroups), actor_cgroups(a));
 	copy_cut(s->config_path, sizeof(s->config_path),

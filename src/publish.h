@@ -14,6 +14,7 @@ struct publisher {
 	const char *config_path;
 	uint64_t started_usec, configured_usec, looks;
 	bool dry_run, trigger_armed, reload_failed;
+	bool reload_pending; /* as of the last look; the daemon's to set */
 };
 
 /* Opens the feed at path; what is wrong is said, for the daemon goes on without.

@@ -263,6 +263,29 @@ int snapshot_refresh_heavy(struct snapshot *s, uint64_t light_bytes, uint64_t sw
 	return r;
 }
 
+/* --- how many --- */
+
+uint32_t snapshot_tasks_at_most(const struct snapshot *s)
+{
+	struct stat st;
+
+	return fstat(s->proc_fd, &st) < 0 ? UINT32_MAX : (uint32_t)min_u64(st.st_nlink, UINT32_MAX);
+}
+
+int snapshot_count_tasks(const struct snapshot *s)
+{
+	_cleanup_(procfs_dir_close) struct procfs_dir d = { .fd = -EBADF };
+	int r = procfs_dir_open(s->proc_fd, ".", s->buffer + TEXT_SIZE, DIRENTS_SIZE, &d);
+	int count = 0;
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	while ((r = procfs_dir_next(&d, &pid)) > 0)
+		count++;
+	return r < 0 ? r : count;
+}
+
 /* --- those born since --- */
 
 int snapshot_last_pid(const struct snapshot *s)

@@ -113,6 +113,15 @@ int snapshot_refresh_heavy(struct snapshot *s, uint64_t light_bytes, uint64_t sw
 void snapshot_complete_task(struct snapshot *s, uint32_t index);
 void snapshot_complete(struct snapshot *s);
 
+/*
+ * How many rows a pass would need now, without one. At the most: what the directory says of itself,
+ * which costs a system call and counts the processes of all pid namespaces
+ * (fs/proc/root.c:proc_root_getattr). UINT32_MAX: unknown. Or exactly: the names in it are counted,
+ * and none is opened. That many, or -errno.
+ */
+uint32_t snapshot_tasks_at_most(const struct snapshot *s);
+int snapshot_count_tasks(const struct snapshot *s);
+
 /* Reads one task as snapshot_refresh does; the table stays as it is. Returns 0, -ESRCH when it is
  * gone, -EINVAL when pid is a thread that is not a leader, or another -errno. */
 int snapshot_read_task(struct snapshot *s, pid_t pid, struct task *ret);

@@ -66,18 +66,26 @@ static uint64_t missing_bytes(
 	return sub_or_zero_u64(min_u64(add_sat_u64(target, target / 8), total_bytes), free_bytes);
 }
 
+/* What ends a level that holds; 0: it does not hold. A level needs memory and swap to be low:
+ * lifting the nearer one ends it. */
+static uint64_t level_need_bytes(const struct config_level *l, const struct meminfo *m)
+{
+	uint64_t need, swap;
+
+	if (!memory_low(l, m))
+		return 0;
+	need = missing_bytes(&l->memory, m->total_bytes, m->available_bytes);
+	if (l->swap.kind == AMOUNT_OFF || m->swap_total_bytes == 0)
+		return need;
+	swap = missing_bytes(&l->swap, m->swap_total_bytes, m->swap_free_bytes);
+	return swap > 0 ? min_u64(need, swap) : need;
+}
+
 uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m)
 {
-	const struct config_level *l = c->warn.memory.kind == AMOUNT_OFF ? &c->kill : &c->warn;
-	uint64_t need = missing_bytes(&l->memory, m->total_bytes, m->available_bytes);
-
-	/* A level needs memory and swap to be low: lifting the nearer one ends it. */
-	if (l->swap.kind != AMOUNT_OFF && m->swap_total_bytes > 0) {
-		uint64_t swap = missing_bytes(&l->swap, m->swap_total_bytes, m->swap_free_bytes);
-		if (swap > 0)
-			need = min_u64(need, swap);
-	}
-	return max_u64(need, 1);
+	/* Either may be the farther one to end: a share and a size compare differently on each
+	 * machine, and one may heed swap where the other does not. */
+	return max_u64(max_u64(level_need_bytes(&c->warn, m), level_need_bytes(&c->kill, m)), 1);
 }
 
 uint64_t verdict_pressure_need_bytes(const struct meminfo *m)

@@ -46,7 +46,7 @@ enum engine_level verdict_level(const struct config *c, const struct meminfo *m,
 /* Whether free swap helps to leave a level: not where no level of memory asks for swap to be low. */
 bool verdict_swap_counts(const struct config *c);
 
-/* What is missing to leave the warn level with an eighth to spare; at least 1. */
+/* What is missing to leave every level that holds with an eighth to spare; at least 1. */
 uint64_t verdict_need_bytes(const struct config *c, const struct meminfo *m);
 
 /* What the death of a victim should bring back under pressure, where there is no figure to reach:

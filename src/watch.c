@@ -9,6 +9,8 @@
 
 /* More steps than all slots can need; then the event loop gets its turn. */
 #define STEPS_MAX 512
+/* A core touches new pages at about this rate; the fastest fill is by all of them. */
+#define FILL_PER_CPU_BYTES (1 * GIB)
 
 void watch_init(struct watch *w, const struct config *c, const struct domain_place *place,
 	uint64_t fill_rate_bytes, watch_read_fn *read, void *ctx)
@@ -26,7 +28,17 @@ void watch_set_config(struct watch *w, const struct config *c, uint64_t fill_rat
 {
 	w->config = c;
 	engine_set_config(&w->engine, c);
+	/* By other rules it is another choice, and worth saying again. */
+	memset(w->said.none, 0, sizeof(w->said.none));
 	fill_rate_init(&w->fill, fill_rate_bytes);
+}
+
+uint64_t watch_fill_rate_bytes(const struct config *c)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return c->fill_rate_bytes > 0 ? c->fill_rate_bytes
+				      : FILL_PER_CPU_BYTES * (uint64_t)(cpus > 0 ? cpus : 1);
 }
 
 uint64_t watch_span_usec(const struct config *c)
@@ -45,6 +57,11 @@ void watch_alarm(struct watch *w, uint64_t now_usec)
 bool watch_is_busy(const struct watch *w)
 {
 	return w->engine.in_episode || w->engine.victim_count > 0;
+}
+
+bool watch_may_keep_house(const struct watch *w, uint64_t now_usec)
+{
+	return engine_may_keep_house(&w->engine, now_usec);
 }
 
 static bool reaches(const struct watch *w, const struct config_level *l)

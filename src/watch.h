@@ -40,6 +40,9 @@ void watch_init(struct watch *w, const struct config *c, const struct domain_pla
 	uint64_t fill_rate_bytes, watch_read_fn *read, void *ctx);
 void watch_set_config(struct watch *w, const struct config *c, uint64_t fill_rate_bytes);
 
+/* The fill rate that is configured, or what all CPUs of the machine together may reach. */
+uint64_t watch_fill_rate_bytes(const struct config *c);
+
 /* A trigger has fired: pressure is worth watching for the next two spans. */
 void watch_alarm(struct watch *w, uint64_t now_usec);
 /* The longest span that a level of pressure looks at; 0: none does. */
@@ -47,6 +50,8 @@ uint64_t watch_span_usec(const struct config *c);
 
 /* Whether an episode is under way, or a victim still in flight. */
 bool watch_is_busy(const struct watch *w);
+/* As engine_may_keep_house(). */
+bool watch_may_keep_house(const struct watch *w, uint64_t now_usec);
 
 /*
  * Looks, acts, and tells until when to wait. coming_elsewhere_bytes: engine.h. detected_usec is

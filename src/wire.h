@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 
 #define WIRE_SOCKET  "/run/oomfwd/feed"
-#define WIRE_MAGIC   0x64667730u /* changes with this file */
+#define WIRE_MAGIC   0x64667731u /* changes with this file */
 #define WIRE_RELOAD  'r'         /* the one request: a packet of this byte. No answer */
 #define WIRE_DOMAINS CONFIG_DOMAINS_MAX
 #define WIRE_HIDDEN  64
@@ -69,6 +69,7 @@ struct wire_state {
 	uint32_t rules;
 	uint64_t configured_usec; /* when the configuration in force was read */
 	bool reload_failed;       /* the file on disk was refused since */
+	bool reload_pending;      /* it was asked for, and waits for the episode */
 	struct meminfo mem;
 	/* The levels in bytes of this machine; 0: off. */
 	uint64_t warn_memory_bytes, warn_swap_bytes, kill_memory_bytes, kill_swap_bytes;

@@ -9,14 +9,14 @@
 #define ANSWER_USEC (5 * USEC_PER_SEC)
 #define POLL_USEC   (20 * USEC_PER_MSEC)
 #define BUS_USEC    (5 * USEC_PER_SEC)
-/* A request is taken at once, unless an episode is on: after so long it has been. */
+/* A request is taken at once, or said to wait: after so long it has been. */
 #define TAKEN_AFTER_USEC USEC_PER_SEC
 
 enum outcome {
 	RELOAD_PENDING,
 	RELOAD_DONE,
 	RELOAD_REFUSED,
-	RELOAD_WAITS,  /* for the end of an episode */
+	RELOAD_WAITS,  /* for an episode */
 	RELOAD_SILENT, /* no answer in time */
 	RELOAD_GONE,   /* the daemon has ended */
 	RELOAD_UNSEEN, /* asked over the bus; we may not see what came of it */
@@ -56,16 +56,6 @@ static int ask(const struct ctl *c, struct feed_client *f, int error)
 
 /* --- what came of it --- */
 
-/* Victims of the machine or of a domain: both put a reload off. */
-static bool is_busy(const struct wire_state *s)
-{
-	bool busy = s->in_episode || s->flight_count > 0;
-
-	for (uint32_t i = 0; i < s->domain_count && i < WIRE_DOMAINS; i++)
-		busy = busy || s->domains[i].troubled > 0;
-	return busy;
-}
-
 static enum outcome judge(const struct wire_state *before, const struct wire_state *now,
 	uint64_t asked_usec, uint64_t waited_usec)
 {
@@ -75,11 +65,11 @@ static enum outcome judge(const struct wire_state *before, const struct wire_sta
 		return RELOAD_REFUSED;
 	/* Refused before and after: only a look since we asked tells that it was read again. */
 	if (now->reload_failed && now->at_usec > asked_usec && waited_usec > TAKEN_AFTER_USEC &&
-		!is_busy(now))
+		!now->reload_pending)
 		return RELOAD_REFUSED;
 	if (waited_usec < ANSWER_USEC)
 		return RELOAD_PENDING;
-	return is_busy(now) ? RELOAD_WAITS : RELOAD_SILENT;
+	return now->reload_pending ? RELOAD_WAITS : RELOAD_SILENT;
 }
 
 /* Takes in what the daemon sends meanwhile. Whether it is still there. */
@@ -147,8 +137,8 @@ static void say_outcome(enum outcome o, const struct wire_state *now, char *ret,
 		return;
 	case RELOAD_WAITS:
 		snprintf(ret, size,
-			"oomfwd was asked, and will read %s when memory has recovered: an episode "
-			"is under way (oomfwdctl status)",
+			"oomfwd was asked, and will read %s when memory has recovered or nobody is "
+			"left to be killed: an episode is under way (oomfwdctl status)",
 			path);
 		return;
 	case RELOAD_GONE:

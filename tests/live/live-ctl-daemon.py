@@ -166,7 +166,13 @@ def test_reload_in_an_episode_waits():
     with daemon("waits") as path:
         r = ctl("reload", socket=path)
         equal((r.returncode, r.stderr), (OK, ""))
-        assert "when memory has recovered" in r.stdout, r.stdout
+        assert "when memory has recovered or nobody is left" in r.stdout, r.stdout
+
+
+def test_reload_that_is_refused_in_an_endless_episode_does_not_seem_to_wait():
+    with daemon("refuses-in-episode") as path:
+        r = ctl("--json", "reload", socket=path)
+        equal((r.returncode, json.loads(r.stdout)["outcome"]), (FAILED, "refused"))
 
 
 def test_reload_without_an_answer():

@@ -44,6 +44,12 @@ static void end(struct fake *f)
 	atomic_fetch_add(&f->page->sequence, 1);
 }
 
+/* The file on disk was so before it is asked to read it again. */
+static bool was_refused(const struct fake *f)
+{
+	return is_mode(f, "refuses-again") || is_mode(f, "refuses-in-episode");
+}
+
 static void make_page(struct fake *f)
 {
 	f->page_fd = memfd_create("fake-state", MFD_CLOEXEC);
@@ -54,11 +60,11 @@ static void make_page(struct fake *f)
 		exit(1);
 	if (is_mode(f, "young"))
 		return; /* it has not looked yet */
-	if (is_mode(f, "busy") || is_mode(f, "waits"))
+	if (is_mode(f, "busy") || is_mode(f, "waits") || is_mode(f, "refuses-in-episode"))
 		fill_busy_state(begin(f), monotonic_usec());
 	else
 		fill_calm_state(begin(f), monotonic_usec());
-	f->page->state.reload_failed = is_mode(f, "busy") || is_mode(f, "refuses-again");
+	f->page->state.reload_failed = is_mode(f, "busy") || was_refused(f);
 	end(f);
 	if (is_mode(f, "torn"))
 		begin(f); /* and never ends */
@@ -121,14 +127,15 @@ static void reload(struct fake *f)
 {
 	struct wire_state *s;
 
-	if (is_mode(f, "silent") || is_mode(f, "waits"))
+	if (is_mode(f, "silent"))
 		return;
 	if (is_mode(f, "dies"))
 		exit(0);
 	s = begin(f);
 	s->at_usec = monotonic_usec();
-	s->reload_failed = is_mode(f, "refuses") || is_mode(f, "refuses-again");
-	if (!s->reload_failed) {
+	s->reload_failed = is_mode(f, "refuses") || was_refused(f);
+	s->reload_pending = is_mode(f, "waits");
+	if (!s->reload_failed && !s->reload_pending) {
 		s->configured_usec = s->at_usec;
 		s->rules = 12;
 	}

@@ -350,11 +350,12 @@ static void levels_out_of_order_are_refused(void **state)
 	}
 }
 
-static void levels_that_cannot_be_compared_are_taken(void **state)
+static void levels_in_good_order_are_taken(void **state)
 {
 	static const char *const good[] = {
 		"[warn]\nmemory = off\n",
-		"[warn]\nmemory = 1M\n",
+		/* A share above a size, on whatever machine this is. */
+		"[warn]\nmemory = 90%\n[kill]\nmemory = 1M\n",
 		"[kill]\nmemory = off\n",
 		"[warn]\nmemory = 7%\n[kill]\nmemory = 7%\n",
 		"[warn]\nswap = off\n",
@@ -380,6 +381,9 @@ static void what_is_only_doubtful_gives_a_warning(void **state)
 		{ "[avoid x]\nexe = java|\n", "matches every process" },
 		{ "[escalate]\nfinal = reboot\n", ":2: the final action is never taken" },
 		{ "[kill]\nswap = off\n", ":2: [kill] ignores swap but [warn] does not" },
+		/* 5% of any machine that this runs on is more. */
+		{ "[warn]\nmemory = 1M\n", ":2: memory of [warn] is below that of [kill]" },
+		{ "[kill]\nmemory = 90%\n[warn]\nmemory = 2M\n", ":4: memory of [warn] is" },
 	};
 	struct world *w = *state;
 
@@ -627,7 +631,7 @@ int main(void)
 		world_test(every_key_refuses_what_is_not_and_names_the_line),
 		world_test(values_land_where_they_belong),
 		world_test(levels_out_of_order_are_refused),
-		world_test(levels_that_cannot_be_compared_are_taken),
+		world_test(levels_in_good_order_are_taken),
 		world_test(what_is_only_doubtful_gives_a_warning),
 		world_test(all_errors_of_all_files_are_said_at_once),
 		world_test(long_values_are_whole_and_lines_counted_right),

@@ -278,7 +278,7 @@ static void test_without_sections_there_is_nothing(void **state)
 		domains_new(&w->config, w->mounts, &w->machine, note_fd, w, &w->domains), 0);
 	assert_null(w->domains);
 	assert_int_equal(domains_count(NULL), 0);
-	assert_false(domains_are_busy(NULL));
+	assert_true(domains_may_keep_house(NULL, 1));
 	assert_int_equal(domains_coming_bytes(NULL), 0);
 	assert_int_equal(domains_look(NULL, &actor, false, 1), USEC_NEVER);
 	domains_say(NULL);
@@ -300,7 +300,7 @@ static void test_a_domain_that_stalls_is_acted_upon_and_its_neighbour_not(void *
 	assert_int_equal(actor.chosen_kill, DOMAIN_KILL_CGROUP);
 	/* The level is reached after 0.5 s of stall, known after the span of 1 s. */
 	assert_in_range(actor.chosen_usec - begin, 900 * USEC_PER_MSEC, 2000 * USEC_PER_MSEC);
-	assert_true(domains_are_busy(w->domains));
+	assert_false(domains_may_keep_house(w->domains, monotonic_usec()));
 	assert_int_equal(domains_coming_bytes(w->domains), 50 * MIB);
 }
 
@@ -340,7 +340,7 @@ static void test_after_the_death_it_is_calm_and_all_is_given_back(void **state)
 	actor.victim_is_gone = true;
 	stall_for(w, "", 500 * USEC_PER_MSEC, false);
 	assert_int_equal(actor.recovered, 1);
-	assert_false(domains_are_busy(w->domains));
+	assert_true(domains_may_keep_house(w->domains, monotonic_usec()));
 	/* The last alarm and two spans later it is not even read any more. */
 	stall_for(w, "", 3500 * USEC_PER_MSEC, false);
 	assert_int_equal(count_fds(), before);
@@ -387,7 +387,7 @@ static void test_a_domain_removed_in_mid_kill_ends_its_episode(void **state)
 	domains_news(w->domains);
 	actor.victim_is_gone = true;
 	stall_for(w, "", 300 * USEC_PER_MSEC, false);
-	assert_false(domains_are_busy(w->domains));
+	assert_true(domains_may_keep_house(w->domains, monotonic_usec()));
 	assert_int_equal(domains_count(w->domains), 1);
 	assert_int_equal(count_fds(), before);
 }
@@ -426,6 +426,36 @@ static void test_nobody_to_choose_takes_the_ladder_of_a_domain(void **state)
 	assert_int_equal(actor.chosen, 0);
 	/* avoided and cgroup, of the default ladder: the kernel is not asked for a domain. */
 	assert_in_range(actor.steps, 2, 4);
+}
+
+/* Whoever could go is protected: without this no container that appears afterwards is ever watched,
+ * and no correction of the rule put in force. */
+static void test_an_episode_without_end_lets_house_be_kept(void **state)
+{
+	struct world *w = *state;
+	int before;
+
+	start_with_two(w);
+	before = count_fds();
+	actor.nobody = true;
+	stall_for(w, "a", 8000 * USEC_PER_MSEC, false);
+	assert_int_equal(actor.began, 1);
+	/* It may yet come to a kill. */
+	assert_false(domains_may_keep_house(w->domains, monotonic_usec()));
+	stall_for(w, "a", 4500 * USEC_PER_MSEC, false);
+	assert_int_equal(actor.recovered, 0);
+	assert_true(domains_may_keep_house(w->domains, monotonic_usec()));
+	make_container(w, "c");
+	domains_news(w->domains);
+	assert_int_equal(domains_count(w->domains), 3);
+	/* A reload: the domain is found again, and whom the new rules give away dies. */
+	domains_free(w->domains);
+	start(w);
+	assert_int_equal(count_fds(), before);
+	actor.nobody = false;
+	stall_for(w, "a", 2500 * USEC_PER_MSEC, false);
+	assert_int_equal(actor.chosen, 1);
+	assert_false(domains_may_keep_house(w->domains, monotonic_usec()));
 }
 
 /* --- what the figures mean --- */
@@ -546,6 +576,7 @@ int main(void)
 		domain_test(test_a_domain_removed_in_mid_kill_ends_its_episode),
 		domain_test(test_a_base_that_appears_gets_its_own_trigger),
 		domain_test(test_nobody_to_choose_takes_the_ladder_of_a_domain),
+		domain_test(test_an_episode_without_end_lets_house_be_kept),
 		domain_test(test_what_is_left_counts_to_the_limit_and_cache_as_left),
 		domain_test(test_without_a_limit_memory_is_never_short),
 		domain_test(test_an_engine_of_a_domain_never_goes_beyond_it),

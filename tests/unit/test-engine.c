@@ -224,6 +224,11 @@ static void world_choose(struct world *w)
 	}
 	assert_true(w->action.need.bytes >= w->action.need.alone_bytes);
 	assert_true(w->action.need.alone_bytes >= 1);
+	if (w->dry_run) {
+		w->outcome.result = VICTIM_CHOSEN;
+		w->outcome.hold_usec = 10 * USEC_PER_SEC;
+		return;
+	}
 	while (sum < w->action.need.bytes &&
 		(h = largest(w, w->action.need.avoided_eligible)) != NULL) {
 		uint32_t n = w->outcome.count++;
@@ -834,6 +839,55 @@ static void pressure_kills_nobody_else_while_a_victim_is_torn_down(void **state)
 	assert_int_equal(w.kills, 1);
 }
 
+/* [warn] as a size, [kill] as a share: which of them is the higher depends on the machine. */
+static void a_kill_level_above_the_warn_level_asks_for_what_ends_it(void **state)
+{
+	struct world w;
+
+	/* 64 GiB, of which 3 are available: below 5%, far above 1 GiB. */
+	world_init(&w);
+	w.mem.total_bytes = 64 * GIB;
+	w.config.warn.memory = (struct config_amount){ AMOUNT_BYTES, GIB };
+	for (int i = 0; i < 8; i++)
+		world_hog(&w, 300, 0);
+	w.used_elsewhere = 61 * GIB - 2400 * MIB;
+	world_look(&w);
+	assert_int_equal(w.engine.level, LEVEL_KILL);
+	/* 3.6 GiB are an eighth above the kill level: 614 MiB more, all in one go. */
+	assert_int_equal(w.kills, 3);
+	world_run(&w, USEC_PER_SEC);
+	assert_int_equal(w.kills, 3);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void the_need_is_that_of_the_levels_that_hold(void **state)
+{
+	struct world w;
+	struct meminfo m = { .total_bytes = 1000 * MIB,
+		.available_bytes = 40 * MIB,
+		.swap_total_bytes = 1000 * MIB,
+		.swap_free_bytes = 500 * MIB };
+
+	/* Only kill goes by memory alone: warn does not hold, and asks for nothing. */
+	world_init(&w);
+	w.config.kill.swap.kind = AMOUNT_OFF;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (50 * MIB * 9 / 8) - 40 * MIB);
+	/* Swap is nearer to the end of warn, but kill does not heed it: both must end. */
+	m.swap_free_bytes = 100 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (50 * MIB * 9 / 8) - 40 * MIB);
+	/* With both that low, warn is the farther one. */
+	m.swap_free_bytes = 20 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (100 * MIB * 9 / 8) - 40 * MIB);
+	/* Swap of kill is a share that is more than the size of warn. */
+	w.config.kill.swap = (struct config_amount){ AMOUNT_PERMILLE, 50 };
+	w.config.warn.swap = (struct config_amount){ AMOUNT_BYTES, 16 * MIB };
+	m.available_bytes = 10 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), (50 * MIB * 9 / 8) - 20 * MIB);
+	/* No level by memory holds: there is no figure to reach. */
+	m.available_bytes = 500 * MIB;
+	assert_int_equal(verdict_need_bytes(&w.config, &m), 1);
+}
+
 static void without_a_handle_exit_is_the_witness(void **state)
 {
 	struct world w;
@@ -1005,6 +1059,156 @@ static void one_page_back_and_forth_is_no_progress(void **state)
 	assert_in_range(w.now - killed, 990 * MS, 1100 * MS);
 }
 
+/* --- house may be kept: a reload, news of cgroups, larger tables --- */
+
+static bool may_keep_house(const struct world *w)
+{
+	return engine_may_keep_house(&w->engine, w->now);
+}
+
+/* Runs for so long; whether there was a time after a look at which house might be kept. */
+static bool house_is_kept_within(struct world *w, uint64_t usec)
+{
+	uint64_t end = w->now + usec;
+	bool kept = false;
+
+	while (w->now < end) {
+		uint64_t deadline = world_look(w);
+
+		kept = kept || may_keep_house(w);
+		/* Never beside a victim. */
+		assert_false(may_keep_house(w) && w->engine.victim_count > 0);
+		world_advance(w, min_u64(deadline, end));
+	}
+	return kept;
+}
+
+/* A database that a rule protects fills the machine up to the warn level, and stays there. */
+static void an_episode_without_end_lets_house_be_kept(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	assert_true(may_keep_house(&w));
+	w.used_elsewhere = 950 * MIB;
+	assert_false(house_is_kept_within(&w, 9 * USEC_PER_SEC));
+	assert_true(house_is_kept_within(&w, 2 * USEC_PER_SEC));
+	/* Not now and then: whenever it is not just looking for somebody. */
+	for (int i = 0; i < 100; i++) {
+		world_run(&w, USEC_PER_SEC / 3);
+		assert_true(may_keep_house(&w));
+	}
+	assert_int_equal(w.recovered, 0);
+	/* The rule is corrected: who may go now goes at once, and then it is no time for chores. */
+	w.used_elsewhere -= 60 * MIB;
+	world_hog(&w, 60, 0)->term_after = USEC_NEVER;
+	engine_set_config(&w.engine, &w.config);
+	world_look(&w);
+	assert_int_equal(w.terms, 1);
+	assert_false(may_keep_house(&w));
+}
+
+static void so_does_one_at_the_kill_level_between_its_steps(void **state)
+{
+	struct world w;
+
+	/* Held by no process. */
+	world_init(&w);
+	w.none_result = VICTIM_HOPELESS;
+	w.used_elsewhere = 1000 * MIB;
+	assert_false(house_is_kept_within(&w, 9 * USEC_PER_SEC));
+	assert_true(house_is_kept_within(&w, 2 * USEC_PER_SEC));
+
+	/* The ladder begins anew again and again: a step that did something has its time first. */
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	assert_false(house_is_kept_within(&w, 9 * USEC_PER_SEC));
+	assert_true(house_is_kept_within(&w, 6 * USEC_PER_SEC));
+	while (w.now >= w.engine.step_until_usec)
+		world_run(&w, 10 * MS);
+	assert_false(may_keep_house(&w));
+}
+
+static void while_somebody_may_have_to_be_killed_house_is_not_kept(void **state)
+{
+	struct world w;
+
+	/* A victim that takes 10 s to be taken down. */
+	world_init(&w);
+	world_hog(&w, 990, 0)->trickle = 20 * MIB;
+	w.hog[0].dies_after = 9500 * MS;
+	assert_false(house_is_kept_within(&w, 9 * USEC_PER_SEC));
+	assert_true(house_is_kept_within(&w, USEC_PER_SEC));
+	assert_int_equal(w.recovered, 1);
+
+	/* One who ignores SIGTERM and has 20 s, and nobody else to take the rest from. */
+	world_init(&w);
+	w.config.term_grace_usec = 20 * USEC_PER_SEC;
+	w.used_elsewhere = 920 * MIB;
+	world_hog(&w, 30, 0)->term_after = USEC_NEVER;
+	assert_false(house_is_kept_within(&w, 20 * USEC_PER_SEC - 10 * MS));
+
+	/* All are dying by other hands: they get their time, late in an episode, too. */
+	world_init(&w);
+	w.used_elsewhere = 950 * MIB;
+	assert_true(house_is_kept_within(&w, 12 * USEC_PER_SEC));
+	w.none_result = VICTIM_ALL_DYING;
+	while (w.engine.dying_since_usec == 0)
+		world_run(&w, 10 * MS);
+	assert_false(house_is_kept_within(&w, w.config.victim_timeout_usec - 20 * MS));
+}
+
+/* Late in an episode somebody could be chosen after all, and others took what that one gave back.
+ */
+static void nor_while_what_was_freed_may_not_show_yet(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 950 * MIB;
+	assert_true(house_is_kept_within(&w, 12 * USEC_PER_SEC));
+	w.used_elsewhere -= 60 * MIB;
+	world_hog(&w, 60, 0);
+	while (!w.hog[0].gone) {
+		world_look(&w);
+		world_advance(&w, w.now + MS);
+	}
+	w.used_elsewhere += 60 * MIB;
+	world_look(&w);
+	assert_int_equal(w.freed, 1);
+	assert_int_equal(w.engine.victim_count, 0);
+	assert_int_equal(w.recovered, 0);
+	assert_false(may_keep_house(&w));
+	assert_true(house_is_kept_within(&w, USEC_PER_SEC));
+}
+
+/* The figures could not be read after a choice: the engine does not know its victims yet. */
+static void an_outcome_that_is_not_known_yet_puts_house_off(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 950 * MIB;
+	world_run(&w, 15 * USEC_PER_SEC);
+	world_advance(&w, w.engine.hold_usec);
+	world_sense(&w);
+	engine_step(&w.engine, &w.in, &w.action);
+	assert_int_equal(w.action.kind, ACTION_CHOOSE);
+	w.engine.hold_usec = w.now + USEC_PER_SEC;
+	assert_false(may_keep_house(&w));
+}
+
+/* Nobody dies in a dry run, so its episodes end by themselves only. */
+static void a_dry_run_can_be_reloaded(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.dry_run = true;
+	world_hog(&w, 950, 0);
+	assert_true(house_is_kept_within(&w, 15 * USEC_PER_SEC));
+}
+
 /* xorshift: the same worlds in every run. */
 static uint64_t next_random(uint64_t *x)
 {
@@ -1105,6 +1309,8 @@ int main(void)
 		cmocka_unit_test(swap_that_is_free_keeps_the_level_away),
 		cmocka_unit_test(pressure_kills_one_at_a_time_and_only_below_the_guard),
 		cmocka_unit_test(pressure_kills_nobody_else_while_a_victim_is_torn_down),
+		cmocka_unit_test(a_kill_level_above_the_warn_level_asks_for_what_ends_it),
+		cmocka_unit_test(the_need_is_that_of_the_levels_that_hold),
 		cmocka_unit_test(without_a_handle_exit_is_the_witness),
 		cmocka_unit_test(verdict_of_shared_memory_waits_for_the_mm),
 		cmocka_unit_test(verdict_exited_is_not_freed_while_the_mm_has_users),
@@ -1115,6 +1321,12 @@ int main(void)
 		cmocka_unit_test(avoided_ones_do_not_die_for_memory_on_its_way),
 		cmocka_unit_test(the_nearer_level_bounds_the_sleep),
 		cmocka_unit_test(one_page_back_and_forth_is_no_progress),
+		cmocka_unit_test(an_episode_without_end_lets_house_be_kept),
+		cmocka_unit_test(so_does_one_at_the_kill_level_between_its_steps),
+		cmocka_unit_test(while_somebody_may_have_to_be_killed_house_is_not_kept),
+		cmocka_unit_test(nor_while_what_was_freed_may_not_show_yet),
+		cmocka_unit_test(an_outcome_that_is_not_known_yet_puts_house_off),
+		cmocka_unit_test(a_dry_run_can_be_reloaded),
 		cmocka_unit_test(a_thousand_random_worlds_hold_the_promises),
 	};
 

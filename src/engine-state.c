@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What others ask of an engine between its steps. Pure, and changes nothing; apart from engine.c
+ * because that one decides, and this is for those who must know what has been decided.
+ */
+#include "engine.h"
+#include "util.h"
+
+#include <signal.h>
+
+/* A shortage that can be ended by a kill has been by then, as a rule. */
+#define HOUSE_AFTER_USEC (10 * USEC_PER_SEC)
+
+uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < e->victim_count; i++) {
+		const struct engine_victim *v = &e->victim[i];
+		/* The teardown has begun and shows no counters: all of it may still be on its way.
+		 */
+		sum = add_sat_u64(sum, v->seen.mm_gone ? v->kill.expected_bytes : v->held_bytes);
+	}
+	if (in->now_usec < e->settle_until_usec)
+		sum = add_sat_u64(sum,
+			sub_or_zero_u64(e->settle_bytes,
+				sub_or_zero_u64(in->mem->available_bytes, e->settle_base_bytes)));
+	return sum;
+}
+
+bool engine_is_killing(const struct engine *e)
+{
+	uint32_t i = 0;
+
+	while (i < e->victim_count && e->victim[i].kill.sig != SIGKILL)
+		i++;
+	return i < e->victim_count;
+}
+
+bool engine_may_keep_house(const struct engine *e, uint64_t now_usec)
+{
+	/* Candidates who die by other hands are waited for like victims. */
+	bool others_die = e->dying_since_usec > 0 &&
+		now_usec < add_sat_u64(e->dying_since_usec, e->config->victim_timeout_usec);
+
+	if (e->victim_count > 0)
+		return false;
+	if (!e->in_episode)
+		return true;
+	/* An action whose outcome is not known here yet may have victims. */
+	if (e->pending.kind != ACTION_WAIT || others_die)
+		return false;
+	/* It rests only where nobody could be chosen and no step is under way. */
+	return now_usec < e->hold_usec && now_usec >= add_sat_u64(e->began_usec, HOUSE_AFTER_USEC);
+}
