@@ -71,21 +71,16 @@ struct cgroup_check {
 	bool forbidden;
 };
 
+/* Always read anew: by the table, which may be as old as the grace of SIGTERM, it was perhaps
+ * another program, had another oom_score_adj, or was not this process at all. */
 static bool check_process(void *ctx, pid_t pid)
 {
 	struct cgroup_check *c = ctx;
-	const struct task *t = snapshot_find(c->s, pid);
-	struct task fresh;
+	struct task t;
+	int r = snapshot_read_task(c->s, pid, &t);
 
-	if (!t) {
-		int r = snapshot_read_task(c->s, pid, &fresh);
-
-		t = r == 0 ? &fresh : NULL;
-		/* Whom we cannot see we cannot clear; who has left needs no clearing. */
-		c->forbidden = r < 0 && r != -ESRCH;
-	}
-	if (t && c->e->is_protected(c->e->ctx, t))
-		c->forbidden = true;
+	/* Whom we cannot see we cannot clear; who has left needs no clearing. */
+	c->forbidden = r < 0 ? r != -ESRCH : c->e->is_protected(c->e->ctx, &t);
 	if (monotonic_usec() >= c->until_usec)
 		c->forbidden = true;
 	return !c->forbidden;

@@ -32,8 +32,8 @@ struct escalation_result {
 void escalation_open(struct escalation *e);
 void escalation_close(struct escalation *e);
 
-/* Whether nobody in the cgroup or below is protected, as far as can be seen until then. s is for
- * its reader, and knows most of them. */
+/* Whether nobody in the cgroup or below is protected, as far as can be seen until then. Of s only
+ * the reader is used: each process is read anew. */
 bool escalation_may_kill(
 	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec);
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether a cgroup may die whole is asked of its processes as they are now, not as a pass saw them.
+ */
+#include "escalate.h"
+
+#include "clock.h"
+#include "kill-world.h"
+
+#define AMPLE         (10 * USEC_PER_SEC)
+#define PRECIOUS_MARK 9 /* of the program that is protected */
+
+static bool is_precious(void *ctx, const struct task *t)
+{
+	return t->oom_score_adj == -1000 || t->marks.start_code == PRECIOUS_MARK * 0x100000;
+}
+
+static struct cgroup_mounts *mounts;
+static struct escalation escalation;
+
+/* A cgroup of the processes 100 and 101, both known to a pass and neither of them protected then.
+ */
+static int setup(void **state)
+{
+	struct world *w;
+	char path[128];
+	FILE *f;
+
+	world_setup(state);
+	w = *state;
+	snprintf(path, sizeof(path), "%s/v2", w->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(
+		cgroup_mounts_from_fds(open(path, O_PATH | O_CLOEXEC), -1, -1, &mounts), 0);
+	strcat(path, "/pod");
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/cgroup.procs");
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs("100\n101\n", f);
+	assert_int_equal(fclose(f), 0);
+	escalation = (struct escalation){ .mounts = mounts, .is_protected = is_precious };
+	born(w, 100, 1, 1000, 1);
+	born(w, 101, 1, 1001, 2);
+	pass(w);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	cgroup_mounts_free(mounts);
+	return world_teardown(state);
+}
+
+static bool may_kill(struct world *w)
+{
+	return escalation_may_kill(&escalation, &w->s, "/pod", monotonic_usec() + AMPLE);
+}
+
+static void a_cgroup_of_ordinary_processes_may_die(void **state)
+{
+	assert_true(may_kill(*state));
+}
+
+static void who_has_execd_a_protected_program_since_saves_it(void **state)
+{
+	struct world *w = *state;
+
+	by_pid(w, 101)->marks = PRECIOUS_MARK;
+	show(w, by_pid(w, 101));
+	assert_false(may_kill(w));
+}
+
+static void who_was_made_unkillable_since_saves_it(void **state)
+{
+	struct world *w = *state;
+
+	by_pid(w, 101)->adj = -1000;
+	show(w, by_pid(w, 101));
+	assert_false(may_kill(w));
+}
+
+static void a_protected_process_that_was_given_the_pid_saves_it(void **state)
+{
+	struct world *w = *state;
+
+	reaped(w, by_pid(w, 101));
+	born(w, 101, 1, 5000, 3)->marks = PRECIOUS_MARK;
+	show(w, by_pid(w, 101));
+	assert_false(may_kill(w));
+}
+
+/* The other way round: it is not spared for what is true no more. */
+static void who_is_protected_no_more_or_gone_does_not_save_it(void **state)
+{
+	struct world *w = *state;
+
+	by_pid(w, 101)->adj = -1000;
+	show(w, by_pid(w, 101));
+	pass(w);
+	assert_false(may_kill(w));
+	by_pid(w, 101)->adj = 0;
+	show(w, by_pid(w, 101));
+	assert_true(may_kill(w));
+	by_pid(w, 101)->adj = -1000;
+	show(w, by_pid(w, 101));
+	pass(w);
+	reaped(w, by_pid(w, 101));
+	assert_true(may_kill(w));
+}
+
+static void what_could_not_be_asked_in_time_is_forbidden(void **state)
+{
+	struct world *w = *state;
+
+	assert_false(escalation_may_kill(&escalation, &w->s, "/pod", monotonic_usec()));
+	write_text(w, 101, "stat", "nonsense\n");
+	assert_false(may_kill(w));
+}
+
+int main(void)
+{
+#define POD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		POD(a_cgroup_of_ordinary_processes_may_die),
+		POD(who_has_execd_a_protected_program_since_saves_it),
+		POD(who_was_made_unkillable_since_saves_it),
+		POD(a_protected_process_that_was_given_the_pid_saves_it),
+		POD(who_is_protected_no_more_or_gone_does_not_save_it),
+		POD(what_could_not_be_asked_in_time_is_forbidden),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
