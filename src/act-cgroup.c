@@ -110,7 +110,8 @@ static bool prepare_member(void *ctx, pid_t pid)
 		return true;
 	slot = act_prepare(a, &c, m->c->place);
 	if (slot < 0)
-		return slot != -ENOSPC; /* the rest, too, is left to cgroup.kill */
+		/* Where room or fds are lacking the rest, too, is left to cgroup.kill. */
+		return slot == -ESRCH || !kill_may_be_tried_again(slot, c.group.count);
 	a->slots[slot].event.along = true;
 	m->slots[m->count++] = slot;
 	return true;

@@ -13,6 +13,8 @@
 #include "sharedmm.h"
 #include "snapshot.h"
 
+#include <errno.h>
+
 #define KILL_SLOTS       128  /* groups in flight */
 #define KILL_MEMBERS_MAX 2048 /* pidfds in flight, over all slots */
 
@@ -52,11 +54,28 @@ void killer_set_ops(struct killer *k, const struct kill_ops *ops);
  * oom_score_adj, compares the mm again, opens the mm handle. Signals nothing. Returns the slot, or
  *   -ESRCH   nobody of the group is left (or all have another mm now)
  *   -EPERM   a member may not be signalled, or has become unkillable (oom_score_adj -1000)
- *   -ENOSPC  no slot, no room for the members, or no fd or kernel memory to open them
- * or another -errno of the system calls.
+ *   -ENOSPC  no slot, or no room for the members
+ * or another -errno of the system calls: -EMFILE, -ENFILE, -ENOMEM have nothing to open them with.
  */
 int kill_prepare(struct killer *k, const struct snapshot *s, const struct sharedmm *sm,
 	const struct mm_group *g, uint64_t expected_bytes);
+
+/* Whether a kill that failed with error is worth another try: they have left, or fds, kernel memory
+ * or room, which come and go, were lacking. members: of the group; too many never fit. */
+static inline bool kill_may_be_tried_again(int error, uint32_t members)
+{
+	switch (error) {
+	case -ESRCH:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return true;
+	case -ENOSPC:
+		return members <= KILL_MEMBERS_MAX;
+	default:
+		return false;
+	}
+}
 
 /* Whether this process may not be signalled, even as a sharer (protected by a rule, pid 1, self).
  */

@@ -273,8 +273,14 @@ static void say_lost(struct text *t, const struct report_event *e)
 	text_add(t, "could not kill ");
 	add_group(t, e);
 	text_add(t, ": ");
-	text_error(t, e->error);
-	text_add(t, "%s", e->error == -EPERM ? "; hidden, next victim" : "; choosing again");
+	if (e->error == -ENOSPC)
+		text_add(t, "no room for it among the %d groups of %d processes in all in flight",
+			KILL_SLOTS, KILL_MEMBERS_MAX);
+	else
+		text_error(t, e->error);
+	text_add(t, "%s",
+		kill_may_be_tried_again(e->error, e->members) ? "; choosing again"
+							      : "; hidden, next victim");
 }
 
 static void say_no_victim(struct text *t, const struct report_event *e)

@@ -240,9 +240,27 @@ static void there_is_an_end_to_slots_and_members(void **state)
 	g = *sharedmm_group_of(w->sm, (uint32_t)(t - w->s.tasks), fake_cmp, w, MM_EVIDENCE_KCMP);
 	g.count = KILL_MEMBERS_MAX + 1;
 	assert_int_equal(kill_prepare(w->k, &w->s, w->sm, &g, 1), -ENOSPC);
-	w->open_error = -EMFILE;
-	assert_int_equal(prepare(w, 103), -ENOSPC);
 	assert_int_equal(w->sent_count, 0);
+}
+
+/* What is lacking for a moment only must not be taken for a group that never fits. */
+static void what_could_not_be_opened_is_said_and_may_be_tried_again(void **state)
+{
+	static const int passing[] = { -EMFILE, -ENFILE, -ENOMEM };
+	struct world *w = *state;
+
+	make_pair(w);
+	for (size_t i = 0; i < ARRAY_SIZE(passing); i++) {
+		w->open_error = passing[i];
+		assert_int_equal(prepare(w, 103), passing[i]);
+		assert_true(kill_may_be_tried_again(passing[i], 1));
+	}
+	w->open_error = 0;
+	assert_true(prepare(w, 103) >= 0);
+	assert_int_equal(w->sent_count, 0);
+	assert_true(kill_may_be_tried_again(-ENOSPC, KILL_MEMBERS_MAX));
+	assert_false(kill_may_be_tried_again(-ENOSPC, KILL_MEMBERS_MAX + 1));
+	assert_false(kill_may_be_tried_again(-EPERM, 1));
 }
 
 static void sigterm_wakes_those_that_are_stopped(void **state)
@@ -380,6 +398,7 @@ int main(void)
 		TEST(without_kcmp_the_group_is_trusted),
 		TEST(a_reference_that_lets_go_meanwhile_condemns_nobody_and_saves_nobody),
 		TEST(there_is_an_end_to_slots_and_members),
+		TEST(what_could_not_be_opened_is_said_and_may_be_tried_again),
 		TEST(sigterm_wakes_those_that_are_stopped),
 		TEST(who_calls_exec_after_sigterm_is_not_killed),
 		TEST(a_frozen_group_is_thawed_after_sigkill_only),
