@@ -203,7 +203,7 @@ void act_cgroup_kill(struct actor *a, const int *slots, uint32_t count, const st
 		last = path;
 		r = escalation_may_kill(
 			    &a->escalation, &a->snapshot, path, monotonic_usec() + CHECK_USEC)
-			? cgroup_kill(a->mounts, path)
+			? escalation_kill(&a->escalation, path)
 			: -EBUSY;
 		if (r == -ENOENT)
 			continue; /* all have gone already */

@@ -24,13 +24,14 @@ struct kill_ops {
 	int (*pidfd_open)(void *ctx, pid_t pid);    /* fd or -errno */
 	int (*send)(void *ctx, int pidfd, int sig); /* 0 or -errno */
 	int (*mrelease)(void *ctx, int pidfd);      /* 0 or -errno */
-	int (*thaw)(void *ctx, pid_t pid);          /* thaw its cgroup v1 freezer; 0 or -errno */
-	sharedmm_cmp_fn *cmp;                       /* kcmp; NULL where it is missing */
+	/* Has its cgroup v1 freezer thawed, and does not wait for that; NULL: there is none. */
+	int (*thaw)(void *ctx, const struct proc_id *id);
+	sharedmm_cmp_fn *cmp; /* kcmp; NULL where it is missing */
 	void *cmp_ctx;
 	/* As snapshot_newborn() for the killer's snapshot; NULL: that. */
 	int (*newborn)(void *ctx, snapshot_found_fn *found, void *found_ctx);
 };
-extern const struct kill_ops kill_ops_real;    /* thaw is NULL here: cgroup.c's, set by oomd.c */
+extern const struct kill_ops kill_ops_real;    /* thaw is NULL here: set by actor.c */
 extern const struct kill_ops kill_ops_dry_run; /* opens pidfds, sends signal 0, reaps nothing */
 
 /* kcmp(KCMP_VM) on the mm_tids; as sharedmm_cmp_fn. -ENOSYS or -EPERM where it is not to be had. */

@@ -15,6 +15,7 @@ static bool is_precious(void *ctx, const struct task *t)
 }
 
 static struct cgroup_mounts *mounts;
+static struct probe *probe;
 static struct escalation escalation;
 
 /* A cgroup of the processes 100 and 101, both known to a pass and neither of them protected then.
@@ -38,7 +39,10 @@ static int setup(void **state)
 	assert_non_null(f);
 	fputs("100\n101\n", f);
 	assert_int_equal(fclose(f), 0);
-	escalation = (struct escalation){ .mounts = mounts, .is_protected = is_precious };
+	assert_int_equal(probe_open(w->proc_fd, mounts, "", &probe), 0);
+	escalation = (struct escalation){
+		.mounts = mounts, .probe = probe, .is_protected = is_precious
+	};
 	born(w, 100, 1, 1000, 1);
 	born(w, 101, 1, 1001, 2);
 	pass(w);
@@ -47,6 +51,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	probe_close(probe);
 	cgroup_mounts_free(mounts);
 	return world_teardown(state);
 }
@@ -117,6 +122,48 @@ static void what_could_not_be_asked_in_time_is_forbidden(void **state)
 	assert_false(may_kill(w));
 }
 
+/* A FIFO in place of cgroup.kill holds who writes it, as a held cgroup_mutex does. */
+static void a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone(void **state)
+{
+	struct world *w = *state;
+	struct escalation_result r;
+	const struct config config = { .final = FINAL_NONE };
+	uint64_t began = monotonic_usec();
+	char path[128], text[8] = "";
+
+	snprintf(path, sizeof(path), "%s/v2/pod/cgroup.kill", w->root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, "/pod", &r);
+	assert_in_range(monotonic_usec() - began, 10 * USEC_PER_MSEC, 2 * USEC_PER_SEC);
+	assert_true(r.acted); /* what may come yet is waited for before anything worse */
+	assert_int_equal(r.error, -ETIMEDOUT);
+	assert_string_equal(r.what, "/pod");
+	/* While that one waits, another try does not. */
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, "/pod", &r);
+	assert_false(r.acted);
+	assert_int_equal(r.error, -EALREADY);
+
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, text, sizeof(text)), 1);
+	assert_string_equal(text, "1");
+}
+
+static void a_cgroup_that_dies_at_once_is_said(void **state)
+{
+	struct world *w = *state;
+	struct escalation_result r;
+	const struct config config = { .final = FINAL_NONE };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/v2/pod/cgroup.kill", w->root);
+	_cleanup_(fd_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, "/pod", &r);
+	assert_true(r.acted);
+	assert_int_equal(r.error, 0);
+	assert_int_equal(r.processes, 2);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 1);
+}
+
 int main(void)
 {
 #define POD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -127,6 +174,8 @@ int main(void)
 		POD(a_protected_process_that_was_given_the_pid_saves_it),
 		POD(who_is_protected_no_more_or_gone_does_not_save_it),
 		POD(what_could_not_be_asked_in_time_is_forbidden),
+		POD(a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone),
+		POD(a_cgroup_that_dies_at_once_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

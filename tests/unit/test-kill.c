@@ -314,12 +314,13 @@ static void who_calls_exec_after_sigterm_is_not_killed(void **state)
 	assert_int_equal(sent_to(w, 103, SIGKILL), 0);
 }
 
-static int thaw_after_kill(void *ctx, pid_t pid)
+static int thaw_after_kill(void *ctx, const struct proc_id *id)
 {
 	struct world *w = ctx;
 
-	assert_int_equal(sent_to(w, pid, SIGKILL), 1);
-	w->sent[w->sent_count].pid = pid;
+	assert_int_equal(sent_to(w, id->pid, SIGKILL), 1);
+	assert_int_equal(id->start_ticks, by_pid(w, id->pid)->start);
+	w->sent[w->sent_count].pid = id->pid;
 	w->sent[w->sent_count++].sig = -1;
 	return 1;
 }

@@ -394,6 +394,20 @@ static void a_cgroup_that_dies_whole(void **state)
 		"not all of /pod is killed, though kill = cgroup is set for it: a process "
 		"in it is protected, or not all could be looked at in time; those that may die "
 		"were signalled");
+	e.error = -ETIMEDOUT;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: the kernel has "
+		"not confirmed it yet");
+	e.error = -EALREADY;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: the kernel has "
+		"not confirmed the kill of another one yet");
+	e.kind = REPORT_STEP;
+	e.step = LADDER_CGROUP;
+	e.error = -ETIMEDOUT;
+	assert_said(&e,
+		"no victim is left, so oomfwd has asked for the kill of all of /pod, which the "
+		"kernel has not confirmed yet");
 }
 
 static bool is_harmless(const char *s)
