@@ -110,7 +110,8 @@ static bool prepare_member(void *ctx, pid_t pid)
 		return true;
 	slot = act_prepare(a, &c, m->c->place);
 	if (slot < 0)
-		return slot != -ENOSPC; /* the rest, too, is left to cgroup.kill */
+		/* Where room or fds are lacking the rest, too, is left to cgroup.kill. */
+		return slot == -ESRCH || !kill_may_be_tried_again(slot, c.group.count);
 	a->slots[slot].event.along = true;
 	m->slots[m->count++] = slot;
 	return true;
@@ -202,7 +203,7 @@ void act_cgroup_kill(struct actor *a, const int *slots, uint32_t count, const st
 		last = path;
 		r = escalation_may_kill(
 			    &a->escalation, &a->snapshot, path, monotonic_usec() + CHECK_USEC)
-			? cgroup_kill(a->mounts, path)
+			? escalation_kill(&a->escalation, path)
 			: -EBUSY;
 		if (r == -ENOENT)
 			continue; /* all have gone already */

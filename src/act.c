@@ -103,14 +103,6 @@ static void say_pins(struct actor *a, const struct domain_place *place)
 	}
 }
 
-static bool any_in_use(const struct actor *a)
-{
-	for (int i = 0; i < KILL_SLOTS; i++)
-		if (a->slots[i].used)
-			return true;
-	return false;
-}
-
 static void release(struct actor *a, int slot)
 {
 	a->slots[slot].used = false;
@@ -138,8 +130,8 @@ int act_prepare(struct actor *a, const struct candidate *c, const struct domain_
 	lost.at_usec = monotonic_usec();
 	lost.error = slot;
 	report_event(&lost);
-	/* Room comes with the slots in use; any other answer would be the same again. */
-	if (slot != -ENOSPC || !any_in_use(a)) {
+	/* Any other answer would be the same again. */
+	if (!kill_may_be_tried_again(slot, c->group.count)) {
 		struct mm_id id;
 
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &id);

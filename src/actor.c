@@ -23,11 +23,11 @@
 #define HEAP_RESERVE_BYTES      (96 * KIB)
 #define HEAP_RESERVE_RULE_BYTES (8 * KIB)
 
-static int thaw(void *ctx, pid_t pid)
+static int thaw(void *ctx, const struct proc_id *id)
 {
 	struct actor *a = ctx;
 
-	return cgroup_thaw(a->mounts, a->proc_fd, pid);
+	return thawer_add(a->thawer, id);
 }
 
 static int find_newborn(void *ctx, snapshot_found_fn *found, void *found_ctx)
@@ -42,7 +42,7 @@ static void set_kill_ops(struct actor *a)
 	a->ops = a->dry_run ? kill_ops_dry_run : kill_ops_real;
 	a->ops.ctx = a;
 	a->ops.cmp = a->facts.kcmp ? kill_kcmp : NULL;
-	a->ops.thaw = a->dry_run ? NULL : thaw;
+	a->ops.thaw = a->thawer ? thaw : NULL;
 	a->ops.newborn = find_newborn;
 }
 
@@ -97,6 +97,11 @@ static int open_all(struct actor *a, int *ret_wake_fd)
 	r = facts_open(&a->facts, a->config, &a->snapshot, a->mounts);
 	if (r < 0)
 		return r;
+	if (!a->dry_run) {
+		r = thawer_new(a->mounts, a->proc_fd, &a->thawer);
+		if (r < 0)
+			return r;
+	}
 	a->fns = facts_victim_fns(&a->facts);
 	set_kill_ops(a);
 	r = killer_new(&a->ops, &a->snapshot, &a->killer, ret_wake_fd);
@@ -104,6 +109,7 @@ static int open_all(struct actor *a, int *ret_wake_fd)
 		return r;
 	a->escalation = (struct escalation){
 		.mounts = a->mounts,
+		.probe = a->facts.probe,
 		.is_protected = facts_is_protected,
 		.cgroup_of = facts_cgroup,
 		.ctx = &a->facts,
@@ -147,6 +153,7 @@ void actor_free(struct actor *a)
 	escalation_close(&a->escalation);
 	if (a->killer)
 		killer_free(a->killer);
+	thawer_free(a->thawer);
 	facts_close(&a->facts);
 	cgroup_mounts_free(a->mounts);
 	sharedmm_free(a->sharedmm);

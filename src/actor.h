@@ -6,6 +6,7 @@
 #pragma once
 
 #include "act.h"
+#include "cgroup-thaw.h"
 #include "cgroup.h"
 #include "escalate.h"
 #include "facts.h"
@@ -45,6 +46,7 @@ struct actor {
 	uint64_t names_until_usec;     /* cgroups are read for the report up to here */
 	struct facts facts;
 	struct cgroup_mounts *mounts;
+	struct thawer *thawer; /* NULL: no v1 freezer, or a dry run */
 	struct kill_ops ops;
 	struct killer *killer;
 	struct victim_fns fns;

@@ -44,3 +44,8 @@ int cgroup_each_below(int mount_fd, const char *path, cgroup_each_fn *each, void
 /* Calls visit() for a cgroup and each below. Stops at what is not 0 (and not -errno of something
  * gone) and returns it. */
 int cgroup_walk(int mount_fd, const char *path, cgroup_visit_fn *visit, void *ctx);
+
+/* Thaws the v1 freezer cgroup of the process whose directory in /proc this is, and those above it,
+ * where they are frozen: a frozen task dies only when none is. On kernels before 6.8 it waits for
+ * cgroup_mutex. 1 thawed, 0 was not frozen (or no v1 freezer), or -errno. */
+int cgroup_thaw(const struct cgroup_mounts *m, int process_fd);

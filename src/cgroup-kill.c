@@ -189,7 +189,7 @@ static int kill_each(const struct cgroup_mounts *m, int mount_fd, const char *pa
 	return cgroup_is_gone(r) ? 0 : r;
 }
 
-int cgroup_kill(const struct cgroup_mounts *m, const char *path)
+int cgroup_kill(const struct cgroup_mounts *m, const char *path, const atomic_bool *given_up)
 {
 	_cleanup_(fd_closep) int dir_fd = -EBADF;
 	int mount_fd, held, r = -ENOENT;
@@ -203,6 +203,8 @@ int cgroup_kill(const struct cgroup_mounts *m, const char *path)
 	dir_fd = cgroup_open(mount_fd, path);
 	if (dir_fd < 0)
 		return dir_fd;
+	if (given_up && atomic_load(given_up))
+		return -ECANCELED;
 	if (mount_fd == m->v2_fd)
 		r = cgroup_write_file(dir_fd, "cgroup.kill", "1");
 	if (r == -ENOENT) /* v1, or older than Linux 5.14 */
@@ -232,15 +234,14 @@ static int find_freezer_path(char *text, char **ret)
 	return -ENODATA;
 }
 
-int cgroup_thaw(const struct cgroup_mounts *m, int proc_fd, pid_t pid)
+int cgroup_thaw(const struct cgroup_mounts *m, int process_fd)
 {
-	char name[32], text[8192], *path;
+	char text[8192], *path;
 	int r;
 
 	if (m->freezer_fd < 0)
 		return 0;
-	snprintf(name, sizeof(name), "%d/cgroup", pid);
-	if ((r = cgroup_read_file(proc_fd, name, text, sizeof(text))) < 0)
+	if ((r = cgroup_read_file(process_fd, "cgroup", text, sizeof(text))) < 0)
 		return r == -ENOENT ? -ESRCH : r;
 	r = find_freezer_path(text, &path);
 	return r < 0 ? 0 : thaw_upward(m->freezer_fd, path);

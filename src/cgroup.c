@@ -136,6 +136,17 @@ void cgroup_mounts_free(struct cgroup_mounts *m)
 	free(m);
 }
 
+static int dup_fd(int fd)
+{
+	return fd < 0 ? -EBADF : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+int cgroup_mounts_dup(const struct cgroup_mounts *m, struct cgroup_mounts **ret)
+{
+	return cgroup_mounts_from_fds(
+		dup_fd(m->v2_fd), dup_fd(m->memory_fd), dup_fd(m->freezer_fd), ret);
+}
+
 const char *cgroup_mounts_text(const struct cgroup_mounts *m)
 {
 	bool v1 = m->memory_fd >= 0 || m->freezer_fd >= 0;

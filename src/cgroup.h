@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,9 @@ int cgroup_mounts_new(struct cgroup_mounts **ret);
 int cgroup_mounts_from_fds(
 	int v2_fd, int v1_memory_fd, int v1_freezer_fd, struct cgroup_mounts **ret);
 void cgroup_mounts_free(struct cgroup_mounts *m);
+/* The same mounts by fds of their own, for a thread that may outlive the owner's. Allocates. 0 or
+ * -errno. */
+int cgroup_mounts_dup(const struct cgroup_mounts *m, struct cgroup_mounts **ret);
 /* "v2", "v1", "hybrid" or "none". */
 const char *cgroup_mounts_text(const struct cgroup_mounts *m);
 
@@ -107,13 +111,13 @@ enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path);
  * pid 1, ourselves or a process outside the pid namespace with -EPERM. Whether a protected process
  * is in it the caller asks cgroup_each_process() first. Returns how many processes it held, or
  * -errno (-ENOENT also for an empty one). Never allocates.
+ * The write waits for cgroup_mutex, which somebody in reclaim may hold for long: this is for a
+ * thread that nobody waits for for ever (probe_kill_cgroup). Unless given_up is NULL and as long as
+ * nothing has been done, it is asked whether to go on: what was allowed when the caller looked need
+ * not be so for ever. Then -ECANCELED.
  */
-int cgroup_kill(const struct cgroup_mounts *m, const char *path);
+int cgroup_kill(const struct cgroup_mounts *m, const char *path, const atomic_bool *given_up);
 /* Calls each() for every process of the cgroup and below until it returns false; pid 0 is one
  * outside the pid namespace. 0 or -errno (-ELOOP: nested too deep to be seen whole). */
 int cgroup_each_process(const struct cgroup_mounts *m, const char *path,
 	bool (*each)(void *ctx, pid_t pid), void *ctx);
-
-/* Thaws the v1 freezer cgroup of pid, and those above it, where they are frozen: a frozen task dies
- * only when none is. 1 thawed, 0 was not frozen (or no v1 freezer), or -errno. */
-int cgroup_thaw(const struct cgroup_mounts *m, int proc_fd, pid_t pid);

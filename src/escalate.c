@@ -18,6 +18,9 @@
 #define CGROUP_TASKS_MAX 16
 /* All members of all candidates are checked for protection within this time, or not killed. */
 #define CGROUP_CHECK_USEC (500 * USEC_PER_MSEC)
+/* A kill that the kernel has not confirmed by then is under way without us: a kill takes 0.1 ms, so
+ * it waits for cgroup_mutex, and levels want to be read meanwhile. */
+#define CGROUP_KILL_USEC (50 * USEC_PER_MSEC)
 /* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
 #define SYNC_WAIT_MSEC 1500
 
@@ -71,21 +74,16 @@ struct cgroup_check {
 	bool forbidden;
 };
 
+/* Always read anew: by the table, which may be as old as the grace of SIGTERM, it was perhaps
+ * another program, had another oom_score_adj, or was not this process at all. */
 static bool check_process(void *ctx, pid_t pid)
 {
 	struct cgroup_check *c = ctx;
-	const struct task *t = snapshot_find(c->s, pid);
-	struct task fresh;
+	struct task t;
+	int r = snapshot_read_task(c->s, pid, &t);
 
-	if (!t) {
-		int r = snapshot_read_task(c->s, pid, &fresh);
-
-		t = r == 0 ? &fresh : NULL;
-		/* Whom we cannot see we cannot clear; who has left needs no clearing. */
-		c->forbidden = r < 0 && r != -ESRCH;
-	}
-	if (t && c->e->is_protected(c->e->ctx, t))
-		c->forbidden = true;
+	/* Whom we cannot see we cannot clear; who has left needs no clearing. */
+	c->forbidden = r < 0 ? r != -ESRCH : c->e->is_protected(c->e->ctx, &t);
 	if (monotonic_usec() >= c->until_usec)
 		c->forbidden = true;
 	return !c->forbidden;
@@ -120,13 +118,19 @@ static uint32_t next_largest(const struct snapshot *s, uint64_t limit_bytes, uin
 	return best;
 }
 
+int escalation_kill(const struct escalation *e, const char *cgroup)
+{
+	int r = probe_kill_cgroup(e->probe, cgroup, CGROUP_KILL_USEC);
+
+	return r == -EBUSY ? -EALREADY : r;
+}
+
 static void kill_cgroup(struct escalation *e, struct escalation_result *ret)
 {
-	ret->processes = e->dry_run ? 0 : cgroup_kill(e->mounts, ret->what);
-	if (ret->processes < 0)
-		ret->error = ret->processes;
-	else
-		ret->acted = true;
+	ret->processes = e->dry_run ? 0 : escalation_kill(e, ret->what);
+	ret->error = ret->processes < 0 ? ret->processes : 0;
+	/* What may happen yet is waited for as if it had: the next step hits harder. */
+	ret->acted = ret->error == 0 || ret->error == -ETIMEDOUT;
 }
 
 /* Kills the cgroup with the most memory that holds nobody who is protected. */

@@ -8,10 +8,12 @@
 #include "cgroup.h"
 #include "config.h"
 #include "kill.h"
+#include "probe.h"
 #include "snapshot.h"
 
 struct escalation {
-	const struct cgroup_mounts *mounts; /* borrowed */
+	const struct cgroup_mounts *mounts; /* borrowed, */
+	struct probe *probe;                /* as is this */
 	kill_protected_fn *is_protected;
 	/* The cgroup of a task, "" when it cannot be had in time. */
 	void (*cgroup_of)(void *ctx, const struct task *t, char *ret, size_t size);
@@ -21,21 +23,27 @@ struct escalation {
 };
 
 struct escalation_result {
-	bool acted;     /* something was done: its effect is worth waiting for */
-	int error;      /* negative errno: why not */
+	bool acted; /* something was done: its effect is worth waiting for */
+	/* Negative errno: why not; -ETIMEDOUT with acted: the kernel has not confirmed it. */
+	int error;
 	char what[256]; /* the cgroup killed, the path executed; "" otherwise */
 	uint64_t bytes; /* memory of that cgroup */
 	int processes;
 };
 
-/* mounts, is_protected, cgroup_of, ctx and dry_run are the caller's to set; this opens the rest. */
+/* mounts, probe, is_protected, cgroup_of, ctx and dry_run are the caller's to set; this opens the
+ * rest. */
 void escalation_open(struct escalation *e);
 void escalation_close(struct escalation *e);
 
-/* Whether nobody in the cgroup or below is protected, as far as can be seen until then. s is for
- * its reader, and knows most of them. */
+/* Whether nobody in the cgroup or below is protected, as far as can be seen until then. Of s only
+ * the reader is used: each process is read anew. */
 bool escalation_may_kill(
 	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec);
+
+/* cgroup_kill() with a deadline: as probe_kill_cgroup(), but for -EALREADY while an earlier one has
+ * not been confirmed. */
+int escalation_kill(const struct escalation *e, const char *cgroup);
 
 /* Takes the step; s is a snapshot of now. domain: the cgroup that is short of memory, NULL: the
  * machine; LADDER_CGROUP is about that one then. FINAL_REBOOT and FINAL_PANIC do not return when

@@ -111,7 +111,6 @@ int facts_is_protected(void *ctx, const struct task *t)
 int facts_open(struct facts *f, const struct config *c, struct snapshot *s,
 	const struct cgroup_mounts *mounts)
 {
-	_cleanup_(fd_closep) int v2_fd = cgroup_mounts_dup_v2(mounts);
 	char root[CGROUP_ROOT_MAX];
 	struct task me;
 
@@ -119,7 +118,7 @@ int facts_open(struct facts *f, const struct config *c, struct snapshot *s,
 	facts_set_config(f, c);
 	f->kcmp = snapshot_read_task(s, f->self, &me) == 0 && kill_kcmp(NULL, &me, &me) == 0;
 	f->cgroup_known = cgroup_namespace_root(mounts, root, sizeof(root));
-	return probe_open(s->proc_fd, v2_fd, root, &f->probe);
+	return probe_open(s->proc_fd, mounts, root, &f->probe);
 }
 
 void facts_close(struct facts *f)

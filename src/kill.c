@@ -202,7 +202,7 @@ static void thaw_slot(struct killer *k, struct slot *s)
 		return;
 	for (int32_t i = s->first; i >= 0; i = k->members[i].next)
 		if (!k->members[i].exited)
-			ops->thaw(ops->ctx, k->members[i].id.pid);
+			ops->thaw(ops->ctx, &k->members[i].id);
 }
 
 /*
@@ -259,7 +259,7 @@ void kill_signal(struct killer *k, const int *slots, int *results, uint32_t coun
 	l.sig = SIGKILL;
 	if (look_round_by_round(k, &l))
 		ret->last_usec = monotonic_usec();
-	/* Last, because it takes locks of the kernel that others may hold. */
+	/* Thawed, they must find the signal. */
 	for (uint32_t i = 0; i < count; i++)
 		if (results[i] == 0)
 			thaw_slot(k, &k->slots[slots[i]]);

@@ -13,6 +13,8 @@
 #include "sharedmm.h"
 #include "snapshot.h"
 
+#include <errno.h>
+
 #define KILL_SLOTS       128  /* groups in flight */
 #define KILL_MEMBERS_MAX 2048 /* pidfds in flight, over all slots */
 
@@ -22,13 +24,14 @@ struct kill_ops {
 	int (*pidfd_open)(void *ctx, pid_t pid);    /* fd or -errno */
 	int (*send)(void *ctx, int pidfd, int sig); /* 0 or -errno */
 	int (*mrelease)(void *ctx, int pidfd);      /* 0 or -errno */
-	int (*thaw)(void *ctx, pid_t pid);          /* thaw its cgroup v1 freezer; 0 or -errno */
-	sharedmm_cmp_fn *cmp;                       /* kcmp; NULL where it is missing */
+	/* Has its cgroup v1 freezer thawed, and does not wait for that; NULL: there is none. */
+	int (*thaw)(void *ctx, const struct proc_id *id);
+	sharedmm_cmp_fn *cmp; /* kcmp; NULL where it is missing */
 	void *cmp_ctx;
 	/* As snapshot_newborn() for the killer's snapshot; NULL: that. */
 	int (*newborn)(void *ctx, snapshot_found_fn *found, void *found_ctx);
 };
-extern const struct kill_ops kill_ops_real;    /* thaw is NULL here: cgroup.c's, set by oomd.c */
+extern const struct kill_ops kill_ops_real;    /* thaw is NULL here: set by actor.c */
 extern const struct kill_ops kill_ops_dry_run; /* opens pidfds, sends signal 0, reaps nothing */
 
 /* kcmp(KCMP_VM) on the mm_tids; as sharedmm_cmp_fn. -ENOSYS or -EPERM where it is not to be had. */
@@ -52,11 +55,31 @@ void killer_set_ops(struct killer *k, const struct kill_ops *ops);
  * oom_score_adj, compares the mm again, opens the mm handle. Signals nothing. Returns the slot, or
  *   -ESRCH   nobody of the group is left (or all have another mm now)
  *   -EPERM   a member may not be signalled, or has become unkillable (oom_score_adj -1000)
- *   -ENOSPC  no slot, no room for the members, or no fd or kernel memory to open them
- * or another -errno of the system calls.
+ *   -ENOSPC  no slot, or no room for the members
+ * or another -errno of the system calls: -EMFILE, -ENFILE, -ENOMEM have nothing to open them with.
  */
 int kill_prepare(struct killer *k, const struct snapshot *s, const struct sharedmm *sm,
 	const struct mm_group *g, uint64_t expected_bytes);
+
+/* Whether a kill that failed with error is worth another try: they have left, or fds, kernel memory
+ * or room, which come and go, were lacking,
+ * or whether one is protected could not be told in time. members: of the group; too many never fit.
+ */
+static inline bool kill_may_be_tried_again(int error, uint32_t members)
+{
+	switch (error) {
+	case -ESRCH:
+	case -EAGAIN:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return true;
+	case -ENOSPC:
+		return members <= KILL_MEMBERS_MAX;
+	default:
+		return false;
+	}
+}
 
 /* Whether this process may not be signalled, even as a sharer (protected by a rule, pid 1, self):
  * 1, 0, or -EAGAIN when that could not be told in time. */

@@ -17,6 +17,7 @@
 /* What a reader works with. */
 struct probe_reader {
 	int proc_fd, cgroup_fd;
+	const struct cgroup_mounts *mounts;
 	const char *cgroup_root;
 	char *buffer;          /* PROBE_BUFFER_SIZE, page aligned */
 	atomic_bool abandoned; /* nobody waits any more: the reader stops at the next piece */

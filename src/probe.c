@@ -11,17 +11,29 @@
 #include <sys/mman.h>
 #include <time.h>
 
+/* The readers, and behind them one who kills cgroups: readers that are stuck must not keep a cgroup
+ * alive, nor a kill that is stuck those that are to be read. */
 #define READERS    3
+#define WORKERS    (READERS + 1)
 #define STACK_SIZE (32 * KIB)
-#define TEXT_MAX   4096 /* of a command line or a cgroup path */
+#define KILL_STACK (64 * KIB) /* goes down a tree of cgroups */
+#define TEXT_MAX   4096       /* of a command line or a cgroup path */
+#define KILL_PATH  512
 
-enum request_kind { REQUEST_CMDLINE, REQUEST_CGROUP, REQUEST_SHMEM, REQUEST_SAME_MM };
+enum request_kind {
+	REQUEST_CMDLINE,
+	REQUEST_CGROUP,
+	REQUEST_SHMEM,
+	REQUEST_SAME_MM,
+	REQUEST_KILL_CGROUP,
+};
 
 struct request {
 	enum request_kind kind;
 	pid_t pid, other;
 	size_t size;     /* of the text that is wanted */
 	bool preference; /* is wanted with a cgroup */
+	char path[KILL_PATH];
 };
 
 /* What a reader brings back: its own memory, from which the caller copies under the lock. */
@@ -57,8 +69,9 @@ struct probe {
 	uint32_t users;   /* those who may still use this memory: workers lost, and the owner */
 	/* Our own: a lost worker may use them after the owner's are closed. */
 	int proc_fd, cgroup_fd;
+	struct cgroup_mounts *mounts;
 	char cgroup_root[TEXT_MAX];
-	struct worker workers[READERS];
+	struct worker workers[WORKERS];
 };
 
 /* --- in a worker's thread --- */
@@ -115,12 +128,15 @@ static void serve(struct probe_reader *r, const struct request *q, struct answer
 	case REQUEST_SAME_MM:
 		ret->result = probe_read_same_mm(r, q->pid, q->other);
 		break;
+	case REQUEST_KILL_CGROUP:
+		ret->result = cgroup_kill(r->mounts, q->path, &r->abandoned);
+		break;
 	}
 }
 
 static void free_memory(struct probe *p)
 {
-	for (uint32_t i = 0; i < READERS; i++) {
+	for (uint32_t i = 0; i < WORKERS; i++) {
 		pthread_cond_destroy(&p->workers[i].changed);
 		if (p->workers[i].reader.buffer)
 			munmap(p->workers[i].reader.buffer, PROBE_BUFFER_SIZE);
@@ -128,6 +144,7 @@ static void free_memory(struct probe *p)
 	pthread_mutex_destroy(&p->lock);
 	fd_closep(&p->proc_fd);
 	fd_closep(&p->cgroup_fd);
+	cgroup_mounts_free(p->mounts);
 	free(p);
 }
 
@@ -183,11 +200,20 @@ static struct timespec deadline_after(uint64_t usec)
 	return t;
 }
 
-static struct worker *find_idle(struct probe *p)
+static struct worker *find_idle(struct probe *p, enum request_kind kind)
 {
-	for (uint32_t i = 0; i < p->started; i++)
-		if (p->workers[i].state == WORKER_IDLE)
+	bool kills = kind == REQUEST_KILL_CGROUP;
+	/* A walk may take long, and the choice can do without: the last reader is for those who
+	 * tell who is protected. */
+	bool walks = kind == REQUEST_SHMEM || kind == REQUEST_SAME_MM, spare = !walks;
+
+	for (uint32_t i = kills ? READERS : 0; i < (kills ? WORKERS : READERS); i++) {
+		if (p->workers[i].state != WORKER_IDLE)
+			continue;
+		if (spare)
 			return &p->workers[i];
+		spare = true;
+	}
 	return NULL;
 }
 
@@ -221,10 +247,10 @@ static int ask(
 	const struct timespec deadline = deadline_after(timeout_usec);
 	int r = 0;
 
-	if (q->pid < 1)
+	if (q->kind != REQUEST_KILL_CGROUP && q->pid < 1)
 		return -EINVAL;
 	pthread_mutex_lock(&p->lock);
-	struct worker *w = find_idle(p);
+	struct worker *w = find_idle(p, q->kind);
 	if (!w) {
 		pthread_mutex_unlock(&p->lock);
 		return -EBUSY;
@@ -290,9 +316,20 @@ int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec)
 	return b < 1 ? -EINVAL : ask(p, &q, timeout_usec, &nothing);
 }
 
+int probe_kill_cgroup(struct probe *p, const char *path, uint64_t timeout_usec)
+{
+	const struct wanted nothing = { .text = NULL };
+	struct request q = { .kind = REQUEST_KILL_CGROUP };
+
+	if (!p->mounts)
+		return -ENOENT;
+	copy_cut(q.path, sizeof(q.path), path);
+	return strcmp(q.path, path) != 0 ? -ENAMETOOLONG : ask(p, &q, timeout_usec, &nothing);
+}
+
 /* --- life --- */
 
-static int start_worker(struct probe *p, struct worker *w)
+static int start_reader(struct probe *p, struct worker *w)
 {
 	void *buffer = mmap(NULL, PROBE_BUFFER_SIZE, PROT_READ | PROT_WRITE,
 		/* cppcheck-suppress invalidFunctionArg ; anonymous memory has no fd */
@@ -300,27 +337,31 @@ static int start_worker(struct probe *p, struct worker *w)
 
 	if (buffer == MAP_FAILED)
 		return -errno;
-	w->probe = p;
 	w->reader.proc_fd = p->proc_fd;
 	w->reader.cgroup_fd = p->cgroup_fd;
 	w->reader.cgroup_root = p->cgroup_root;
 	w->reader.buffer = buffer;
-	int r = thread_start(&w->thread, STACK_SIZE, "oomfwd-probe", work, w);
-	if (r == 0)
-		p->started++;
-	return r;
+	return thread_start(&w->thread, STACK_SIZE, "oomfwd-probe", work, w);
 }
 
 static int start_workers(struct probe *p)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; i < READERS && r == 0; i++)
-		r = start_worker(p, &p->workers[i]);
+	for (uint32_t i = 0; i < WORKERS && r == 0; i++) {
+		struct worker *w = &p->workers[i];
+
+		w->probe = p;
+		w->reader.mounts = p->mounts;
+		r = i < READERS ? start_reader(p, w)
+				: thread_start(&w->thread, KILL_STACK, "oomfwd-cgkill", work, w);
+		p->started += r == 0;
+	}
 	return r;
 }
 
-int probe_open(int proc_fd, int cgroup_fd, const char *cgroup_root, struct probe **ret)
+int probe_open(int proc_fd, const struct cgroup_mounts *mounts, const char *cgroup_root,
+	struct probe **ret)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 	pthread_condattr_t monotonic;
@@ -332,16 +373,17 @@ int probe_open(int proc_fd, int cgroup_fd, const char *cgroup_root, struct probe
 	if (strlen(cgroup_root) < sizeof(p->cgroup_root))
 		memcpy(p->cgroup_root, cgroup_root, strlen(cgroup_root) + 1);
 	p->proc_fd = fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
-	p->cgroup_fd = cgroup_fd < 0 ? -EBADF : fcntl(cgroup_fd, F_DUPFD_CLOEXEC, 3);
-	if (p->proc_fd < 0) {
-		r = -errno;
+	r = p->proc_fd < 0 ? -errno : mounts ? cgroup_mounts_dup(mounts, &p->mounts) : 0;
+	if (r < 0) {
+		fd_closep(&p->proc_fd);
 		free(p);
 		return r;
 	}
+	p->cgroup_fd = cgroup_mounts_dup_v2(mounts);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	for (uint32_t i = 0; i < READERS; i++)
+	for (uint32_t i = 0; i < WORKERS; i++)
 		pthread_cond_init(&p->workers[i].changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	r = start_workers(p);
@@ -354,7 +396,7 @@ int probe_open(int proc_fd, int cgroup_fd, const char *cgroup_root, struct probe
 
 void probe_close(struct probe *p)
 {
-	bool lost[READERS] = { false };
+	bool lost[WORKERS] = { false };
 
 	if (!p)
 		return;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads that take the target's mmap lock and so may never return (cmdline, maps, smaps): done by
- * prepared threads, with a deadline for the caller. A thread that is stuck is lost until its read
- * returns; the others go on, and with none left every probe fails at once with -EBUSY.
- * A module of its own because snapshot.c must never block and kill.c must not wait for a reader.
+ * What may wait for a lock that others hold: reads that take the target's mmap lock and so may
+ * never return (cmdline, maps, smaps), and what takes cgroup_mutex (/proc/PID/cgroup, cgroup.kill).
+ * Done by prepared threads, with a deadline for the caller. A thread that is stuck is lost until
+ * its call returns; the others go on, and with none left every probe fails at once with -EBUSY. A
+ * module of its own because snapshot.c must never block and kill.c must not wait for a reader.
  */
 #pragma once
 
@@ -15,10 +16,11 @@
 
 struct probe;
 
-/* Starts the threads (small locked stacks, preallocated buffers). Both fds are borrowed for the
- * call only; cgroup_fd is the cgroup2 mount or negative, cgroup_root as cgroup_namespace_root()
- * tells. 0 or -errno. */
-int probe_open(int proc_fd, int cgroup_fd, const char *cgroup_root, struct probe **ret);
+/* Starts the threads (small locked stacks, preallocated buffers). The fd and the mounts are
+ * borrowed for the call only; mounts may be NULL, cgroup_root is as cgroup_namespace_root() tells.
+ * 0 or -errno. */
+int probe_open(int proc_fd, const struct cgroup_mounts *mounts, const char *cgroup_root,
+	struct probe **ret);
 /* Does not wait for threads that are stuck in a read: their memory is left to them. */
 void probe_close(struct probe *p);
 
@@ -61,6 +63,13 @@ int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_
  * errors above.
  */
 int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec);
+
+/*
+ * cgroup_kill(), by a thread that serves nothing else. -ETIMEDOUT: not confirmed. It may yet be
+ * done, if its write waits in the kernel by now; but no write is begun after that. -EBUSY: the one
+ * before still waits.
+ */
+int probe_kill_cgroup(struct probe *p, const char *path, uint64_t timeout_usec);
 
 /* Pure halves, for tests and fuzzers. */
 void probe_parse_shmem(const char *smaps_text, struct probe_shmem *ret);

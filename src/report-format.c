@@ -273,12 +273,16 @@ static void say_lost(struct text *t, const struct report_event *e)
 	text_add(t, "could not kill ");
 	add_group(t, e);
 	text_add(t, ": ");
-	if (e->error == -EAGAIN) {
-		text_add(t, "whether it is protected could not be read in time; asking again");
-		return;
-	}
-	text_error(t, e->error);
-	text_add(t, "%s", e->error == -EPERM ? "; hidden, next victim" : "; choosing again");
+	if (e->error == -ENOSPC)
+		text_add(t, "no room for it among the %d groups of %d processes in all in flight",
+			KILL_SLOTS, KILL_MEMBERS_MAX);
+	else if (e->error == -EAGAIN)
+		text_add(t, "whether it is protected could not be read in time");
+	else
+		text_error(t, e->error);
+	text_add(t, "%s",
+		kill_may_be_tried_again(e->error, e->members) ? "; choosing again"
+							      : "; hidden, next victim");
 }
 
 static void say_no_victim(struct text *t, const struct report_event *e)
@@ -338,6 +342,12 @@ static const char *step_done(enum ladder_step step)
 static void say_step(struct text *t, const struct report_event *e)
 {
 	add_domain(t, e);
+	if (e->step == LADDER_CGROUP && e->error == -ETIMEDOUT) {
+		text_add(t, "no victim is left, so oomfwd has asked for the kill of all of ");
+		add_cgroup(t, e->cgroup);
+		text_add(t, ", which the kernel has not confirmed yet");
+		return;
+	}
 	if (e->error < 0) {
 		text_add(t, "no victim is left, and step \"%s\" %s", config_ladder_name(e->step),
 			e->error == -ENOENT ? "has nothing to do here" : "failed: ");
@@ -389,6 +399,10 @@ static void say_whole(struct text *t, const struct report_event *e)
 			text_add(t,
 				"a process in it is protected, or not all could be looked at in "
 				"time; those that may die were signalled");
+		else if (e->error == -ETIMEDOUT)
+			text_add(t, "the kernel has not confirmed it yet");
+		else if (e->error == -EALREADY)
+			text_add(t, "the kernel has not confirmed the kill of another one yet");
 		else
 			text_error(t, e->error);
 		return;
@@ -412,58 +426,6 @@ static void say_kernel_oom(struct text *t, const struct report_event *e)
 			"oomfwd was too late, or a cgroup met its own limit; if memory was short "
 			"everywhere, raise the levels in %s",
 			CONFIG_PATH);
-}
-
-const char *report_kind_name(enum report_kind kind)
-{
-	switch (kind) {
-	case REPORT_EPISODE_BEGAN:
-		return "began";
-	case REPORT_SIGNALLED:
-		return "signalled";
-	case REPORT_FREED:
-		return "freed";
-	case REPORT_STUCK:
-		return "stuck";
-	case REPORT_HIDDEN_PIN:
-		return "pinned";
-	case REPORT_LOST:
-		return "lost";
-	case REPORT_NO_VICTIM:
-		return "no-victim";
-	case REPORT_STEP:
-		return "step";
-	case REPORT_RECOVERED:
-		return "recovered";
-	case REPORT_WHOLE:
-		return "whole-cgroup";
-	case REPORT_KERNEL_OOM:
-		return "kernel-oom";
-	}
-	return "";
-}
-
-enum report_level report_level_of(const struct report_event *e)
-{
-	if (e->along)
-		return REPORT_DEBUG;
-	switch (e->kind) {
-	case REPORT_FREED:
-	case REPORT_RECOVERED:
-	case REPORT_HIDDEN_PIN:
-		return REPORT_NOTICE;
-	case REPORT_EPISODE_BEGAN:
-	case REPORT_SIGNALLED:
-	case REPORT_STUCK:
-	case REPORT_LOST:
-	case REPORT_STEP:
-	case REPORT_WHOLE:
-		return REPORT_WARNING;
-	case REPORT_NO_VICTIM:
-	case REPORT_KERNEL_OOM:
-		return REPORT_ERROR;
-	}
-	return REPORT_ERROR;
 }
 
 void report_format(const struct report_event *e, char *ret, size_t size)

@@ -102,21 +102,10 @@ bool kill_mm_alive(int handle_fd)
 	return pread(handle_fd, &byte, 1, 0) != 0;
 }
 
-/* ESRCH, or a pid that is a mere thread now: it left. Nothing to open it with: no room. */
+/* ESRCH, or a pid that is a mere thread now: it left. */
 static int left_or_error(int r)
 {
-	switch (r) {
-	case -ESRCH:
-	case -ENOENT:
-	case -EINVAL:
-		return 0;
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
-		return -ENOSPC;
-	default:
-		return r;
-	}
+	return r == -ESRCH || r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
 static bool is_untouchable(const struct killer *k, const struct slot *s, const struct task *t)

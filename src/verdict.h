@@ -43,7 +43,8 @@ struct attempt {
 enum engine_level verdict_level(const struct config *c, const struct meminfo *m, bool pressure_warn,
 	bool pressure_kill, enum engine_cause *ret_cause);
 
-/* Whether free swap helps to leave a level: not where no level of memory asks for swap to be low. */
+/* Whether free swap helps to leave a level: not where no level of memory asks for swap to be low.
+ */
 bool verdict_swap_counts(const struct config *c);
 
 /* What is missing to leave every level that holds with an eighth to spare; at least 1. */

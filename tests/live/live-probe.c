@@ -22,7 +22,7 @@ static int open_probe(void)
 {
 	_cleanup_(fd_closep) int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return probe_open(fd, -1, "", &probe);
+	return probe_open(fd, NULL, "", &probe);
 }
 
 static int setup(void **state)

@@ -3,7 +3,7 @@
  * Whole cgroups: what is read, what is refused, who dies and who does not. On trees of plain files,
  * with real children to kill; at the end on the cgroups of this machine, where it has them.
  */
-#include "cgroup.h"
+#include "cgroup-internal.h"
 
 #include "count-malloc.h"
 #include "util.h"
@@ -233,7 +233,7 @@ static void too_deep_a_tree_is_an_error(void **state)
 	put(path, "1\n");
 	mount_tree(true, false);
 	assert_int_equal(cgroup_each_process(t.m, "/d", sum_up, &sum), -ELOOP);
-	assert_int_equal(cgroup_kill(t.m, "/d"), -ELOOP);
+	assert_int_equal(cgroup_kill(t.m, "/d", NULL), -ELOOP);
 	assert_int_equal(sum, 0);
 }
 
@@ -253,10 +253,10 @@ static void paths_that_lead_out_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(out); i++) {
 		assert_int_equal(cgroup_memory_bytes(t.m, out[i], &bytes), -EINVAL);
 		assert_int_equal(cgroup_each_process(t.m, out[i], sum_up, &bytes), -EINVAL);
-		assert_int_equal(cgroup_kill(t.m, out[i]), -EINVAL);
+		assert_int_equal(cgroup_kill(t.m, out[i], NULL), -EINVAL);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(root); i++)
-		assert_int_equal(cgroup_kill(t.m, root[i]), -EINVAL);
+		assert_int_equal(cgroup_kill(t.m, root[i], NULL), -EINVAL);
 	assert_string_equal(content("v2/cgroup.kill"), "0");
 	/* Two dots in a name are no way up. */
 	assert_int_equal(cgroup_memory_bytes(t.m, "/a/..b", &bytes), 0);
@@ -264,7 +264,7 @@ static void paths_that_lead_out_are_refused(void **state)
 	snprintf(target, sizeof(target), "%s/v2/link", t.root);
 	assert_int_equal(symlink("../secret", target), 0);
 	assert_int_equal(cgroup_memory_bytes(t.m, "/link", &bytes), -ENOTDIR);
-	assert_int_equal(cgroup_kill(t.m, "/link"), -ENOTDIR);
+	assert_int_equal(cgroup_kill(t.m, "/link", NULL), -ENOTDIR);
 }
 
 static void cgroup_kill_is_left_to_the_kernel(void **state)
@@ -278,11 +278,34 @@ static void cgroup_kill_is_left_to_the_kernel(void **state)
 	put("v2/a/cgroup.freeze", "0");
 	mount_tree(true, false);
 	before = malloc_count;
-	assert_int_equal(cgroup_kill(t.m, "/a"), 2);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 2);
 	assert_int_equal(malloc_count, before);
 	assert_string_equal(content("v2/a/cgroup.kill"), "1");
 	assert_string_equal(content("v2/a/cgroup.freeze"), "0");
 	assert_lives(0); /* this tree's file has no kernel behind it */
+}
+
+/* Whoever was to be told has gone on: what was allowed then is not begun now. */
+static void a_kill_that_was_given_up_is_not_begun(void **state)
+{
+	pid_t pids[] = { start_child(0), start_child(1) };
+	atomic_bool given_up = true;
+
+	put_pids("v2/a/cgroup.procs", pids, 1);
+	put("v2/a/cgroup.kill", "0");
+	put_pids("memory/old/cgroup.procs", pids + 1, 1);
+	put_pids("freezer/old/cgroup.procs", pids + 1, 1);
+	put("freezer/old/freezer.state", "THAWED");
+	mount_tree(true, true);
+	assert_int_equal(cgroup_kill(t.m, "/a", &given_up), -ECANCELED);
+	assert_int_equal(cgroup_kill(t.m, "/old", &given_up), -ECANCELED);
+	assert_string_equal(content("v2/a/cgroup.kill"), "0");
+	assert_string_equal(content("freezer/old/freezer.state"), "THAWED");
+	assert_lives(0);
+	assert_lives(1);
+	given_up = false;
+	assert_int_equal(cgroup_kill(t.m, "/a", &given_up), 1);
+	assert_string_equal(content("v2/a/cgroup.kill"), "1");
 }
 
 static void v1_kills_each_and_thaws(void **state)
@@ -298,7 +321,7 @@ static void v1_kills_each_and_thaws(void **state)
 	put("freezer/a/b/freezer.state", "FROZEN"); /* before us: would not die */
 	mount_tree(false, true);
 	before = malloc_count;
-	assert_int_equal(cgroup_kill(t.m, "/a"), 2);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 2);
 	assert_int_equal(malloc_count, before);
 	assert_killed(0);
 	assert_killed(1);
@@ -314,7 +337,7 @@ static void an_old_v2_freezes_and_thaws(void **state)
 	put_pids("v2/a/cgroup.procs", &child, 1);
 	put("v2/a/cgroup.freeze", "-");
 	mount_tree(true, false);
-	assert_int_equal(cgroup_kill(t.m, "/a"), 1);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 1);
 	assert_killed(0);
 	assert_string_equal(content("v2/a/cgroup.freeze"), "0");
 }
@@ -330,7 +353,7 @@ static void it_thaws_after_an_error_too(void **state)
 	mount_tree(false, true);
 	t.list = "memory/a/cgroup.procs";
 	t.list_becomes = "99999999999999999999\n";
-	assert_int_equal(cgroup_kill(t.m, "/a"), -EINVAL);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), -EINVAL);
 	assert_string_equal(content("freezer/a/freezer.state"), "THAWED");
 	assert_lives(0);
 }
@@ -344,7 +367,7 @@ static void a_recycled_pid_is_not_hit(void **state)
 	mount_tree(false, true);
 	t.list = "memory/a/cgroup.procs";
 	t.list_becomes = "";
-	assert_int_equal(cgroup_kill(t.m, "/a"), 1);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 1);
 	assert_lives(0);
 }
 
@@ -361,8 +384,8 @@ static void init_ourselves_and_strangers_are_not_killed(void **state)
 		put("v2/a/cgroup.kill", "0");
 		put("freezer/c/freezer.state", "THAWED");
 		mount_tree(true, true);
-		assert_int_equal(cgroup_kill(t.m, "/a"), -EPERM);
-		assert_int_equal(cgroup_kill(t.m, "/c"), -EPERM);
+		assert_int_equal(cgroup_kill(t.m, "/a", NULL), -EPERM);
+		assert_int_equal(cgroup_kill(t.m, "/c", NULL), -EPERM);
 		cgroup_mounts_free(t.m);
 		t.m = NULL;
 		assert_string_equal(content("v2/a/cgroup.kill"), "0");
@@ -379,7 +402,7 @@ static void we_do_not_freeze_ourselves(void **state)
 	put_pids("freezer/a/cgroup.procs", &self, 1);
 	put("freezer/a/freezer.state", "unwritten");
 	mount_tree(false, true);
-	assert_int_equal(cgroup_kill(t.m, "/a"), 1);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 1);
 	assert_killed(0);
 	assert_string_equal(content("freezer/a/freezer.state"), "unwritten");
 }
@@ -389,13 +412,22 @@ static void an_empty_or_missing_cgroup_is_said(void **state)
 	put("v2/a/cgroup.procs", "");
 	put("v2/a/cgroup.kill", "0");
 	mount_tree(true, false);
-	assert_int_equal(cgroup_kill(t.m, "/a"), -ENOENT);
-	assert_int_equal(cgroup_kill(t.m, "/b"), -ENOENT);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), -ENOENT);
+	assert_int_equal(cgroup_kill(t.m, "/b", NULL), -ENOENT);
 	assert_string_equal(content("v2/a/cgroup.kill"), "0");
 	cgroup_mounts_free(t.m);
 	mount_tree(false, false);
-	assert_int_equal(cgroup_kill(t.m, "/a"), -ENOENT);
-	assert_int_equal(cgroup_thaw(t.m, AT_FDCWD, getpid()), 0);
+	assert_int_equal(cgroup_kill(t.m, "/a", NULL), -ENOENT);
+	assert_int_equal(cgroup_thaw(t.m, AT_FDCWD), 0);
+}
+
+static int thaw(int proc_fd, pid_t pid)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	_cleanup_(fd_closep) int fd = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -ESRCH : cgroup_thaw(t.m, fd);
 }
 
 static void thawing_goes_up_the_tree(void **state)
@@ -413,13 +445,13 @@ static void thawing_goes_up_the_tree(void **state)
 	put("freezer/a/b/freezer.state", "FROZEN");
 	put("freezer/calm/freezer.state", "THAWED");
 	mount_tree(false, true);
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, 12), -EINVAL);
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, 11), 0);
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, 13), 0);
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, 14), 0);
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, 15), -ESRCH);
+	assert_int_equal(thaw(proc_fd, 12), -EINVAL);
+	assert_int_equal(thaw(proc_fd, 11), 0);
+	assert_int_equal(thaw(proc_fd, 13), 0);
+	assert_int_equal(thaw(proc_fd, 14), 0);
+	assert_int_equal(thaw(proc_fd, 15), -ESRCH);
 	assert_string_equal(content("freezer/a/freezer.state"), "FROZEN");
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, 10), 1);
+	assert_int_equal(thaw(proc_fd, 10), 1);
 	assert_string_equal(content("freezer/a/freezer.state"), "THAWED");
 	close(proc_fd);
 }
@@ -471,7 +503,7 @@ static void live_v2_kill(void **state)
 	assert_int_equal(cgroup_mounts_new(&t.m), 0);
 	assert_string_not_equal(cgroup_mounts_text(t.m), "none");
 	snprintf(name, sizeof(name), "/oomfwd-test-%d", getpid());
-	assert_int_equal(cgroup_kill(t.m, name), 1);
+	assert_int_equal(cgroup_kill(t.m, name, NULL), 1);
 	assert_killed(0);
 	assert_lives(1);
 	assert_int_equal(rmdir(group), 0);
@@ -495,12 +527,12 @@ static void live_v1_kill_of_a_frozen_group(void **state)
 	assert_true(write_in(freezer, "cgroup.procs", pid));
 	assert_true(write_in(freezer, "freezer.state", "FROZEN"));
 	assert_int_equal(cgroup_mounts_new(&t.m), 0);
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, t.child[0]), 1);
-	assert_int_equal(cgroup_thaw(t.m, proc_fd, t.child[0]), 0);
+	assert_int_equal(thaw(proc_fd, t.child[0]), 1);
+	assert_int_equal(thaw(proc_fd, t.child[0]), 0);
 	assert_true(write_in(freezer, "freezer.state", "FROZEN"));
 	snprintf(name, sizeof(name), "/oomfwd-test-%d", getpid());
 	assert_int_equal(cgroup_memory_bytes(t.m, name, &bytes), 0);
-	assert_int_equal(cgroup_kill(t.m, name), 1);
+	assert_int_equal(cgroup_kill(t.m, name, NULL), 1);
 	assert_killed(0);
 	assert_lives(1);
 	assert_int_equal(rmdir(freezer), 0);
@@ -629,6 +661,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_deep_a_tree_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(paths_that_lead_out_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(cgroup_kill_is_left_to_the_kernel, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_kill_that_was_given_up_is_not_begun, setup, teardown),
 		cmocka_unit_test_setup_teardown(v1_kills_each_and_thaws, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_old_v2_freezes_and_thaws, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_thaws_after_an_error_too, setup, teardown),

@@ -966,6 +966,38 @@ static void choices_that_come_to_nothing_end_on_the_ladder(void **state)
 	assert_in_range(choices, 8, 20);
 }
 
+/* The same at the warn level, where there is no ladder: as where fds are lacking for a while. */
+static void choices_that_come_to_nothing_at_the_warn_level_wait_a_second(void **state)
+{
+	struct world w;
+	struct action a = { .kind = ACTION_CHOOSE };
+	struct engine_outcome lost = { .result = VICTIM_CHOSEN };
+	uint32_t choices = 0;
+
+	world_init(&w);
+	w.used_elsewhere = 930 * MIB;
+	for (int i = 0; i < 40 && a.kind != ACTION_WAIT; i++) {
+		world_sense(&w);
+		engine_step(&w.engine, &w.in, &a);
+		w.in.outcome = a.kind == ACTION_CHOOSE ? &lost : &w.outcome;
+		choices += a.kind == ACTION_CHOOSE;
+		assert_int_not_equal(a.kind, ACTION_STEP);
+	}
+	assert_int_equal(w.engine.level, LEVEL_WARN);
+	assert_int_equal(choices, 8);
+	assert_int_equal(a.kind, ACTION_WAIT);
+	assert_in_range(a.deadline_usec, w.in.now_usec + 1, w.in.now_usec + USEC_PER_SEC);
+	/* Nobody is chosen before that second is over, and then anew. */
+	w.in.outcome = NULL;
+	world_sense(&w);
+	engine_step(&w.engine, &w.in, &a);
+	assert_int_equal(a.kind, ACTION_WAIT);
+	w.now += USEC_PER_SEC;
+	world_sense(&w);
+	engine_step(&w.engine, &w.in, &a);
+	assert_int_equal(a.kind, ACTION_CHOOSE);
+}
+
 static void the_ladder_waits_for_who_was_just_killed(void **state)
 {
 	struct world w;
@@ -1316,6 +1348,7 @@ int main(void)
 		cmocka_unit_test(verdict_exited_is_not_freed_while_the_mm_has_users),
 		cmocka_unit_test(verdict_teardown_that_hangs_in_exit_is_not_hidden),
 		cmocka_unit_test(choices_that_come_to_nothing_end_on_the_ladder),
+		cmocka_unit_test(choices_that_come_to_nothing_at_the_warn_level_wait_a_second),
 		cmocka_unit_test(the_ladder_waits_for_who_was_just_killed),
 		cmocka_unit_test(a_step_keeps_its_time_when_a_victim_ends),
 		cmocka_unit_test(avoided_ones_do_not_die_for_memory_on_its_way),

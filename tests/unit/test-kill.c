@@ -240,9 +240,27 @@ static void there_is_an_end_to_slots_and_members(void **state)
 	g = *sharedmm_group_of(w->sm, (uint32_t)(t - w->s.tasks), fake_cmp, w, MM_EVIDENCE_KCMP);
 	g.count = KILL_MEMBERS_MAX + 1;
 	assert_int_equal(kill_prepare(w->k, &w->s, w->sm, &g, 1), -ENOSPC);
-	w->open_error = -EMFILE;
-	assert_int_equal(prepare(w, 103), -ENOSPC);
 	assert_int_equal(w->sent_count, 0);
+}
+
+/* What is lacking for a moment only must not be taken for a group that never fits. */
+static void what_could_not_be_opened_is_said_and_may_be_tried_again(void **state)
+{
+	static const int passing[] = { -EMFILE, -ENFILE, -ENOMEM };
+	struct world *w = *state;
+
+	make_pair(w);
+	for (size_t i = 0; i < ARRAY_SIZE(passing); i++) {
+		w->open_error = passing[i];
+		assert_int_equal(prepare(w, 103), passing[i]);
+		assert_true(kill_may_be_tried_again(passing[i], 1));
+	}
+	w->open_error = 0;
+	assert_true(prepare(w, 103) >= 0);
+	assert_int_equal(w->sent_count, 0);
+	assert_true(kill_may_be_tried_again(-ENOSPC, KILL_MEMBERS_MAX));
+	assert_false(kill_may_be_tried_again(-ENOSPC, KILL_MEMBERS_MAX + 1));
+	assert_false(kill_may_be_tried_again(-EPERM, 1));
 }
 
 static void sigterm_wakes_those_that_are_stopped(void **state)
@@ -296,12 +314,13 @@ static void who_calls_exec_after_sigterm_is_not_killed(void **state)
 	assert_int_equal(sent_to(w, 103, SIGKILL), 0);
 }
 
-static int thaw_after_kill(void *ctx, pid_t pid)
+static int thaw_after_kill(void *ctx, const struct proc_id *id)
 {
 	struct world *w = ctx;
 
-	assert_int_equal(sent_to(w, pid, SIGKILL), 1);
-	w->sent[w->sent_count].pid = pid;
+	assert_int_equal(sent_to(w, id->pid, SIGKILL), 1);
+	assert_int_equal(id->start_ticks, by_pid(w, id->pid)->start);
+	w->sent[w->sent_count].pid = id->pid;
 	w->sent[w->sent_count++].sig = -1;
 	return 1;
 }
@@ -402,6 +421,7 @@ int main(void)
 		TEST(without_kcmp_the_group_is_trusted),
 		TEST(a_reference_that_lets_go_meanwhile_condemns_nobody_and_saves_nobody),
 		TEST(there_is_an_end_to_slots_and_members),
+		TEST(what_could_not_be_opened_is_said_and_may_be_tried_again),
 		TEST(sigterm_wakes_those_that_are_stopped),
 		TEST(who_calls_exec_after_sigterm_is_not_killed),
 		TEST(a_frozen_group_is_thawed_after_sigkill_only),

@@ -120,7 +120,7 @@ static int setup(void **state)
 	static struct world w;
 
 	tree_open(&w.tree);
-	assert_int_equal(probe_open(w.tree.fd, -1, "", &w.probe), 0);
+	assert_int_equal(probe_open(w.tree.fd, NULL, "", &w.probe), 0);
 	*state = &w;
 	return 0;
 }
@@ -449,6 +449,24 @@ static void a_stuck_reader_leaves_the_others_working_and_comes_back(void **state
 	assert_string_equal(text, "ok");
 }
 
+/* Who is protected must be told whatever is slow to walk; a walk can be done without. */
+static void walks_leave_one_reader_to_the_others(void **state)
+{
+	struct world *w = *state;
+	struct probe_shmem shmem;
+	char text[32];
+
+	write_fifo(w, "1/smaps");
+	write_cmdline(w, "2/cmdline", "ok", 2);
+	for (int stuck = 1; stuck <= 2; stuck++)
+		assert_int_equal(probe_shmem(w->probe, 1, SOON, &shmem), -ETIMEDOUT);
+	assert_int_equal(probe_shmem(w->probe, 1, AMPLE, &shmem), -EBUSY);
+	assert_int_equal(probe_same_mm(w->probe, 1, 2, AMPLE), -EBUSY);
+	assert_int_equal(probe_cmdline(w->probe, 2, AMPLE, text, sizeof(text)), 0);
+	assert_string_equal(text, "ok");
+	feed_fifo(w, "1/smaps", "");
+}
+
 /* On a machine so short of CPUs that the deadline is over before a reader has begun. */
 static void a_reader_that_had_no_time_to_begin_is_not_lost(void **state)
 {
@@ -481,6 +499,139 @@ static void closing_does_not_wait_for_a_stuck_reader(void **state)
 	assert_string_equal(text, "before");
 }
 
+/* --- killing a cgroup --- */
+
+/* A cgroup2 tree beside /proc's files, with a cgroup of one process. */
+static int setup_with_cgroups(void **state)
+{
+	static struct world w;
+	struct cgroup_mounts *mounts;
+
+	tree_open(&w.tree);
+	tree_write(&w.tree, "v2/pod/cgroup.procs", "7777777\n");
+	tree_write(&w.tree, "v2/pod/cgroup.kill", "0");
+	assert_int_equal(cgroup_mounts_from_fds(
+				 openat(w.tree.fd, "v2", O_PATH | O_CLOEXEC), -1, -1, &mounts),
+		0);
+	assert_int_equal(probe_open(w.tree.fd, mounts, "", &w.probe), 0);
+	/* The owner's may be closed: those of the threads are their own. */
+	cgroup_mounts_free(mounts);
+	*state = &w;
+	return 0;
+}
+
+/* Of a file, or what somebody who waits to write it writes. */
+static const char *text_of(struct world *w, const char *path)
+{
+	static char text[16];
+	_cleanup_(fd_closep) int fd = openat(w->tree.fd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	return text;
+}
+
+static void a_cgroup_is_killed_without_an_allocation(void **state)
+{
+	struct world *w = *state;
+	unsigned before = malloc_count;
+	char deep[600];
+
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), 1);
+	assert_int_equal(malloc_count, before);
+	assert_string_equal(text_of(w, "v2/pod/cgroup.kill"), "1");
+	assert_int_equal(probe_kill_cgroup(w->probe, "/none", AMPLE), -ENOENT);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/", AMPLE), -EINVAL);
+	memset(deep, 'x', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	assert_int_equal(probe_kill_cgroup(w->probe, deep, AMPLE), -ENAMETOOLONG);
+}
+
+/* As deep as cgroups are looked at: the thread's stack holds that. */
+static void the_deepest_tree_fits_the_stack(void **state)
+{
+	struct world *w = *state;
+	char path[128] = "v2/pod";
+
+	for (int i = 1; i < 32; i++)
+		strcat(path, "/d");
+	strcat(path, "/cgroup.procs");
+	tree_write(&w->tree, path, "7777778\n");
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), 2);
+}
+
+static void a_kill_that_waits_in_the_kernel_holds_up_nobody_and_may_come_later(void **state)
+{
+	struct world *w = *state;
+	uint64_t start;
+	char text[8];
+	int r = -EBUSY;
+
+	write_fifo(w, "v2/pod/cgroup.kill");
+	start = now_usec();
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", SOON), -ETIMEDOUT);
+	assert_in_range(now_usec() - start, SOON, SOON + 2 * USEC_PER_SEC);
+	/* The next one does not wait at all, and whoever reads is not concerned. */
+	start = now_usec();
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), -EBUSY);
+	assert_in_range(now_usec() - start, 0, USEC_PER_SEC);
+	write_cmdline(w, "2/cmdline", "ok", 2);
+	assert_int_equal(probe_cmdline(w->probe, 2, AMPLE, text, sizeof(text)), 0);
+
+	assert_string_equal(text_of(w, "v2/pod/cgroup.kill"), "1");
+	assert_int_equal(unlinkat(w->tree.fd, "v2/pod/cgroup.kill", 0), 0);
+	tree_write(&w->tree, "v2/pod/cgroup.kill", "0");
+	for (int i = 0; i < 1000 && r == -EBUSY; i++, usleep(1000))
+		r = probe_kill_cgroup(w->probe, "/pod", AMPLE);
+	assert_int_equal(r, 1);
+}
+
+/* It was allowed for those who were in it then: later it might hit others. */
+static void a_kill_that_was_given_up_before_its_write_never_happens(void **state)
+{
+	struct world *w = *state;
+	int r = -EBUSY;
+
+	write_fifo(w, "v2/pod/cgroup.procs");
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", SOON), -ETIMEDOUT);
+	feed_fifo(w, "v2/pod/cgroup.procs", "7777777\n");
+	for (int i = 0; i < 1000 && r == -EBUSY; i++, usleep(1000))
+		r = probe_kill_cgroup(w->probe, "/none", AMPLE);
+	assert_int_equal(r, -ENOENT); /* it is back */
+	assert_string_equal(text_of(w, "v2/pod/cgroup.kill"), "0");
+}
+
+static void readers_that_are_stuck_keep_no_cgroup_alive(void **state)
+{
+	struct world *w = *state;
+	char text[8];
+
+	write_fifo(w, "1/cmdline");
+	for (int stuck = 0; stuck < 3; stuck++)
+		assert_int_equal(probe_cmdline(w->probe, 1, SOON, text, sizeof(text)), -ETIMEDOUT);
+	assert_int_equal(probe_cmdline(w->probe, 1, SOON, text, sizeof(text)), -EBUSY);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), 1);
+	feed_fifo(w, "1/cmdline", "late");
+}
+
+static void closing_does_not_wait_for_a_kill(void **state)
+{
+	struct world *w = *state;
+	uint64_t start;
+
+	write_fifo(w, "v2/pod/cgroup.kill");
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", SOON), -ETIMEDOUT);
+	start = now_usec();
+	probe_close(w->probe);
+	w->probe = NULL;
+	assert_in_range(now_usec() - start, 0, USEC_PER_SEC);
+	assert_string_equal(text_of(w, "v2/pod/cgroup.kill"), "1");
+	usleep(50 * 1000); /* the thread frees what it was left with */
+}
+
 static void asking_allocates_nothing(void **state)
 {
 	struct world *w = *state;
@@ -501,6 +652,7 @@ static void asking_allocates_nothing(void **state)
 int main(void)
 {
 #define WITH_READERS(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH_CGROUPS(f) cmocka_unit_test_setup_teardown(f, setup_with_cgroups, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_without_a_name_comes_back),
 		cmocka_unit_test(what_others_map_too_counts_by_its_share),
@@ -521,9 +673,16 @@ int main(void)
 		WITH_READERS(any_difference_is_two_mms),
 		WITH_READERS(the_deadline_holds_and_a_late_answer_goes_nowhere),
 		WITH_READERS(a_stuck_reader_leaves_the_others_working_and_comes_back),
+		WITH_READERS(walks_leave_one_reader_to_the_others),
 		WITH_READERS(a_reader_that_had_no_time_to_begin_is_not_lost),
 		WITH_READERS(closing_does_not_wait_for_a_stuck_reader),
 		WITH_READERS(asking_allocates_nothing),
+		WITH_CGROUPS(a_cgroup_is_killed_without_an_allocation),
+		WITH_CGROUPS(the_deepest_tree_fits_the_stack),
+		WITH_CGROUPS(a_kill_that_waits_in_the_kernel_holds_up_nobody_and_may_come_later),
+		WITH_CGROUPS(a_kill_that_was_given_up_before_its_write_never_happens),
+		WITH_CGROUPS(readers_that_are_stuck_keep_no_cgroup_alive),
+		WITH_CGROUPS(closing_does_not_wait_for_a_kill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,17 @@ static void a_kill_that_failed(void **state)
 	assert_said(&e,
 		"could not kill 4242 (java) and 1 sharer: Operation not permitted; hidden, "
 		"next victim");
+	e.error = -EMFILE;
+	assert_said(
+		&e, "could not kill 4242 (java) and 1 sharer: Too many open files; choosing again");
+	e.error = -ENOSPC;
+	assert_said(&e,
+		"could not kill 4242 (java) and 1 sharer: no room for it among the 128 "
+		"groups of 2048 processes in all in flight; choosing again");
+	e.members = KILL_MEMBERS_MAX + 1;
+	assert_said(&e,
+		"could not kill 4242 (java) and 2048 sharers: no room for it among the "
+		"128 groups of 2048 processes in all in flight; hidden, next victim");
 }
 
 static void nobody_left_says_what_to_do(void **state)
@@ -383,6 +394,20 @@ static void a_cgroup_that_dies_whole(void **state)
 		"not all of /pod is killed, though kill = cgroup is set for it: a process "
 		"in it is protected, or not all could be looked at in time; those that may die "
 		"were signalled");
+	e.error = -ETIMEDOUT;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: the kernel has "
+		"not confirmed it yet");
+	e.error = -EALREADY;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: the kernel has "
+		"not confirmed the kill of another one yet");
+	e.kind = REPORT_STEP;
+	e.step = LADDER_CGROUP;
+	e.error = -ETIMEDOUT;
+	assert_said(&e,
+		"no victim is left, so oomfwd has asked for the kill of all of /pod, which the "
+		"kernel has not confirmed yet");
 }
 
 static bool is_harmless(const char *s)

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether a cgroup may die whole is asked of its processes as they are now, not as a pass saw them.
+ */
+#include "escalate.h"
+
+#include "clock.h"
+#include "kill-world.h"
+
+#define AMPLE         (10 * USEC_PER_SEC)
+#define PRECIOUS_MARK 9 /* of the program that is protected */
+
+static int is_precious(void *ctx, const struct task *t)
+{
+	return t->oom_score_adj == -1000 || t->marks.start_code == PRECIOUS_MARK * 0x100000;
+}
+
+static struct cgroup_mounts *mounts;
+static struct probe *probe;
+static struct escalation escalation;
+
+/* A cgroup of the processes 100 and 101, both known to a pass and neither of them protected then.
+ */
+static int setup(void **state)
+{
+	struct world *w;
+	char path[128];
+	FILE *f;
+
+	world_setup(state);
+	w = *state;
+	snprintf(path, sizeof(path), "%s/v2", w->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(
+		cgroup_mounts_from_fds(open(path, O_PATH | O_CLOEXEC), -1, -1, &mounts), 0);
+	strcat(path, "/pod");
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/cgroup.procs");
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs("100\n101\n", f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(probe_open(w->proc_fd, mounts, "", &probe), 0);
+	escalation = (struct escalation){
+		.mounts = mounts, .probe = probe, .is_protected = is_precious
+	};
+	born(w, 100, 1, 1000, 1);
+	born(w, 101, 1, 1001, 2);
+	pass(w);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	probe_close(probe);
+	cgroup_mounts_free(mounts);
+	return world_teardown(state);
+}
+
+static bool may_kill(struct world *w)
+{
+	return escalation_may_kill(&escalation, &w->s, "/pod", monotonic_usec() + AMPLE);
+}
+
+static void a_cgroup_of_ordinary_processes_may_die(void **state)
+{
+	assert_true(may_kill(*state));
+}
+
+static void who_has_execd_a_protected_program_since_saves_it(void **state)
+{
+	struct world *w = *state;
+
+	by_pid(w, 101)->marks = PRECIOUS_MARK;
+	show(w, by_pid(w, 101));
+	assert_false(may_kill(w));
+}
+
+static void who_was_made_unkillable_since_saves_it(void **state)
+{
+	struct world *w = *state;
+
+	by_pid(w, 101)->adj = -1000;
+	show(w, by_pid(w, 101));
+	assert_false(may_kill(w));
+}
+
+static void a_protected_process_that_was_given_the_pid_saves_it(void **state)
+{
+	struct world *w = *state;
+
+	reaped(w, by_pid(w, 101));
+	born(w, 101, 1, 5000, 3)->marks = PRECIOUS_MARK;
+	show(w, by_pid(w, 101));
+	assert_false(may_kill(w));
+}
+
+/* The other way round: it is not spared for what is true no more. */
+static void who_is_protected_no_more_or_gone_does_not_save_it(void **state)
+{
+	struct world *w = *state;
+
+	by_pid(w, 101)->adj = -1000;
+	show(w, by_pid(w, 101));
+	pass(w);
+	assert_false(may_kill(w));
+	by_pid(w, 101)->adj = 0;
+	show(w, by_pid(w, 101));
+	assert_true(may_kill(w));
+	by_pid(w, 101)->adj = -1000;
+	show(w, by_pid(w, 101));
+	pass(w);
+	reaped(w, by_pid(w, 101));
+	assert_true(may_kill(w));
+}
+
+static void what_could_not_be_asked_in_time_is_forbidden(void **state)
+{
+	struct world *w = *state;
+
+	assert_false(escalation_may_kill(&escalation, &w->s, "/pod", monotonic_usec()));
+	write_text(w, 101, "stat", "nonsense\n");
+	assert_false(may_kill(w));
+}
+
+/* A FIFO in place of cgroup.kill holds who writes it, as a held cgroup_mutex does. */
+static void a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone(void **state)
+{
+	struct world *w = *state;
+	struct escalation_result r;
+	const struct config config = { .final = FINAL_NONE };
+	uint64_t began = monotonic_usec();
+	char path[128], text[8] = "";
+
+	snprintf(path, sizeof(path), "%s/v2/pod/cgroup.kill", w->root);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, "/pod", &r);
+	assert_in_range(monotonic_usec() - began, 10 * USEC_PER_MSEC, 2 * USEC_PER_SEC);
+	assert_true(r.acted); /* what may come yet is waited for before anything worse */
+	assert_int_equal(r.error, -ETIMEDOUT);
+	assert_string_equal(r.what, "/pod");
+	/* While that one waits, another try does not. */
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, "/pod", &r);
+	assert_false(r.acted);
+	assert_int_equal(r.error, -EALREADY);
+
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, text, sizeof(text)), 1);
+	assert_string_equal(text, "1");
+}
+
+static void a_cgroup_that_dies_at_once_is_said(void **state)
+{
+	struct world *w = *state;
+	struct escalation_result r;
+	const struct config config = { .final = FINAL_NONE };
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/v2/pod/cgroup.kill", w->root);
+	_cleanup_(fd_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, "/pod", &r);
+	assert_true(r.acted);
+	assert_int_equal(r.error, 0);
+	assert_int_equal(r.processes, 2);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 1);
+}
+
+int main(void)
+{
+#define POD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		POD(a_cgroup_of_ordinary_processes_may_die),
+		POD(who_has_execd_a_protected_program_since_saves_it),
+		POD(who_was_made_unkillable_since_saves_it),
+		POD(a_protected_process_that_was_given_the_pid_saves_it),
+		POD(who_is_protected_no_more_or_gone_does_not_save_it),
+		POD(what_could_not_be_asked_in_time_is_forbidden),
+		POD(a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone),
+		POD(a_cgroup_that_dies_at_once_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
