@@ -100,12 +100,21 @@ static void block(const char *path)
 	assert_int_equal(mkfifoat(tree.fd, path, 0600), 0);
 }
 
-static void unblock(const char *path, const char *text)
+/* Waits until somebody is stuck there, who then is until he is told something. */
+static int find_stuck(const char *path)
 {
-	_cleanup_(fd_closep) int fd = openat(tree.fd, path, O_WRONLY | O_CLOEXEC);
+	int fd = -1;
 
+	for (int i = 0; i < 5000 && fd < 0; i++, usleep(1000))
+		fd = openat(tree.fd, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	assert_true(fd >= 0);
+	return fd;
+}
+
+static void unblock(int fd, const char *text)
+{
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
 }
 
 static void the_frozen_are_thawed_without_an_allocation(void **state)
@@ -135,19 +144,18 @@ static void who_hands_over_never_waits_and_nobody_is_forgotten(void **state)
 {
 	const struct proc_id one_more = { .pid = 11, .start_ticks = 1001 };
 	uint64_t began;
+	int fd;
 
 	block("10/cgroup");
 	add(10, 1000);
-	usleep(50 * 1000); /* it is stuck by then, most likely */
+	fd = find_stuck("10/cgroup");
 	began = now_usec();
-	for (int i = 0; i < THAW_QUEUE - 1; i++)
-		add(11, 1001);
 	for (int i = 0; i < THAW_QUEUE; i++)
-		(void)thawer_add(thawer, &one_more);
+		add(11, 1001);
 	assert_int_equal(thawer_add(thawer, &one_more), -ENOSPC);
 	assert_in_range(now_usec() - began, 0, USEC_PER_SEC);
 	assert_true(is_state("freezer/b/freezer.state", FROZEN));
-	unblock("10/cgroup", "3:freezer:/a\n");
+	unblock(fd, "3:freezer:/a\n");
 	assert_thawed_soon("freezer/a/freezer.state");
 	assert_thawed_soon("freezer/b/freezer.state");
 }
@@ -155,17 +163,18 @@ static void who_hands_over_never_waits_and_nobody_is_forgotten(void **state)
 static void closing_does_not_wait_and_leaves_it_what_it_works_with(void **state)
 {
 	uint64_t began;
+	int fd;
 
 	block("10/cgroup");
 	add(10, 1000);
-	usleep(50 * 1000);
+	fd = find_stuck("10/cgroup");
 	began = now_usec();
 	thawer_free(thawer);
 	thawer = NULL;
 	cgroup_mounts_free(mounts);
 	mounts = NULL;
 	assert_in_range(now_usec() - began, 0, USEC_PER_SEC);
-	unblock("10/cgroup", "3:freezer:/a\n");
+	unblock(fd, "3:freezer:/a\n");
 	assert_thawed_soon("freezer/a/freezer.state");
 }
 
