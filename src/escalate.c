@@ -20,7 +20,8 @@
 #define CGROUP_CHECK_USEC (500 * USEC_PER_MSEC)
 /* A kill that the kernel has not confirmed by then is under way without us: a kill takes 0.1 ms, so
  * it waits for cgroup_mutex, and levels want to be read meanwhile. */
-#define CGROUP_KILL_USEC (50 * USEC_PER_MSEC)
+#define CGROUP_KILL_USEC  (50 * USEC_PER_MSEC)
+#define CGROUP_RETRY_NSEC (2 * 1000 * 1000)
 /* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
 #define SYNC_WAIT_MSEC 1500
 
@@ -74,6 +75,26 @@ struct cgroup_check {
 	bool forbidden;
 };
 
+/* Whom nothing could save is no reason to save the others. */
+static bool is_dying(const struct task *t)
+{
+	return (t->flags & TASK_KILL_PENDING) ||
+		((t->flags & TASK_EXITING) && !(t->flags & TASK_ZOMBIE_LEADER) && t->threads <= 1);
+}
+
+/* Tries again while there is time: the processes of a cgroup that begins to die are just those of
+ * whom things cannot be read for a moment. */
+static bool is_protected(const struct cgroup_check *c, const struct task *t)
+{
+	const struct timespec pause = { .tv_nsec = CGROUP_RETRY_NSEC };
+	int r;
+
+	while ((r = c->e->is_protected(c->e->ctx, t)) == -EAGAIN &&
+		monotonic_usec() < c->until_usec)
+		nanosleep(&pause, NULL);
+	return r != 0;
+}
+
 /* Always read anew: by the table, which may be as old as the grace of SIGTERM, it was perhaps
  * another program, had another oom_score_adj, or was not this process at all. */
 static bool check_process(void *ctx, pid_t pid)
@@ -82,8 +103,8 @@ static bool check_process(void *ctx, pid_t pid)
 	struct task t;
 	int r = snapshot_read_task(c->s, pid, &t);
 
-	/* Whom we cannot see we cannot clear; who has left needs no clearing. */
-	c->forbidden = r < 0 ? r != -ESRCH : c->e->is_protected(c->e->ctx, &t);
+	/* Whom we cannot see we cannot clear; who has left, or is about to, needs no clearing. */
+	c->forbidden = r < 0 ? r != -ESRCH : !is_dying(&t) && is_protected(c, &t);
 	if (monotonic_usec() >= c->until_usec)
 		c->forbidden = true;
 	return !c->forbidden;

@@ -14,6 +14,13 @@ static int is_precious(void *ctx, const struct task *t)
 	return t->oom_score_adj == -1000 || t->marks.start_code == PRECIOUS_MARK * 0x100000;
 }
 
+static int unread; /* so many times it cannot be told */
+
+static int is_precious_or_unread(void *ctx, const struct task *t)
+{
+	return unread > 0 && unread-- > 0 ? -EAGAIN : is_precious(ctx, t);
+}
+
 static struct cgroup_mounts *mounts;
 static struct probe *probe;
 static struct escalation escalation;
@@ -113,11 +120,34 @@ static void who_is_protected_no_more_or_gone_does_not_save_it(void **state)
 	assert_true(may_kill(w));
 }
 
+static void who_is_dying_anyway_does_not_save_it(void **state)
+{
+	struct world *w = *state;
+
+	by_pid(w, 101)->marks = PRECIOUS_MARK;
+	by_pid(w, 101)->pending = true;
+	show(w, by_pid(w, 101));
+	assert_true(may_kill(w));
+}
+
+static void what_cannot_be_told_for_a_moment_is_asked_again(void **state)
+{
+	escalation.is_protected = is_precious_or_unread;
+	unread = 5;
+	assert_true(may_kill(*state));
+	assert_int_equal(unread, 0);
+}
+
 static void what_could_not_be_asked_in_time_is_forbidden(void **state)
 {
 	struct world *w = *state;
 
 	assert_false(escalation_may_kill(&escalation, &w->s, "/pod", monotonic_usec()));
+	escalation.is_protected = is_precious_or_unread;
+	unread = 1000000;
+	assert_false(escalation_may_kill(
+		&escalation, &w->s, "/pod", monotonic_usec() + 20 * USEC_PER_MSEC));
+	unread = 0;
 	write_text(w, 101, "stat", "nonsense\n");
 	assert_false(may_kill(w));
 }
@@ -174,6 +204,8 @@ int main(void)
 		POD(who_was_made_unkillable_since_saves_it),
 		POD(a_protected_process_that_was_given_the_pid_saves_it),
 		POD(who_is_protected_no_more_or_gone_does_not_save_it),
+		POD(who_is_dying_anyway_does_not_save_it),
+		POD(what_cannot_be_told_for_a_moment_is_asked_again),
 		POD(what_could_not_be_asked_in_time_is_forbidden),
 		POD(a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone),
 		POD(a_cgroup_that_dies_at_once_is_said),
