@@ -37,18 +37,23 @@ bool engine_is_killing(const struct engine *e)
 	return i < e->victim_count;
 }
 
+static bool is_recent(const struct engine *e, uint64_t since_usec, uint64_t now_usec)
+{
+	return since_usec > 0 && now_usec < add_sat_u64(since_usec, e->config->victim_timeout_usec);
+}
+
 bool engine_may_keep_house(const struct engine *e, uint64_t now_usec)
 {
-	/* Candidates who die by other hands are waited for like victims. */
-	bool others_die = e->dying_since_usec > 0 &&
-		now_usec < add_sat_u64(e->dying_since_usec, e->config->victim_timeout_usec);
+	/* Candidates who die by other hands, or cannot be read, are waited for like victims. */
+	bool waits = is_recent(e, e->dying_since_usec, now_usec) ||
+		is_recent(e, e->unread_since_usec, now_usec);
 
 	if (e->victim_count > 0)
 		return false;
 	if (!e->in_episode)
 		return true;
 	/* An action whose outcome is not known here yet may have victims. */
-	if (e->pending.kind != ACTION_WAIT || others_die)
+	if (e->pending.kind != ACTION_WAIT || waits)
 		return false;
 	/* It rests only where nobody could be chosen and no step is under way. */
 	return now_usec < e->hold_usec && now_usec >= add_sat_u64(e->began_usec, HOUSE_AFTER_USEC);

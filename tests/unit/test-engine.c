@@ -1173,6 +1173,19 @@ static void while_somebody_may_have_to_be_killed_house_is_not_kept(void **state)
 	assert_true(house_is_kept_within(&w, USEC_PER_SEC));
 	assert_int_equal(w.recovered, 1);
 
+	/* One who cannot be read for a moment, long after the episode has begun. */
+	world_init(&w);
+	w.used_elsewhere = 950 * MIB;
+	assert_true(house_is_kept_within(&w, 11 * USEC_PER_SEC));
+	w.unread_from = w.now;
+	w.unread_until = w.now + 5 * USEC_PER_SEC;
+	while (w.asked == 0)
+		world_run(&w, 10 * MS);
+	world_run(&w, 500 * MS);
+	assert_false(may_keep_house(&w));
+	world_run(&w, USEC_PER_SEC);
+	assert_true(may_keep_house(&w));
+
 	/* One who ignores SIGTERM and has 20 s, and nobody else to take the rest from. */
 	world_init(&w);
 	w.config.term_grace_usec = 20 * USEC_PER_SEC;
