@@ -81,7 +81,10 @@ struct chooser {
 	uint64_t largest_bytes; /* that an eligible group gives */
 	uint64_t dying_bytes, held_bytes;
 	bool any_eligible, any_dying;
-	bool unread;            /* somebody could not be told from the protected in time */
+	/* Somebody could not be told from the protected in time: the first in rank of these. */
+	bool unread;
+	int64_t unread_badness, unread_badness_margin;
+	bool waits;             /* it is too early to choose from those behind him */
 	struct candidate share; /* the best share of shared memory */
 	bool share_avoided;
 	uint64_t share_bytes;
@@ -104,9 +107,6 @@ enum victim_reason victim_plain_reason(const struct chooser *ch, const struct mm
 
 /* Whether the need lets the task be chosen. */
 bool victim_in_scope(const struct chooser *ch, uint32_t task);
-
-/* Whether it is too early to choose: who is next in rank has not been read. */
-bool victim_waits(const struct chooser *ch);
 
 /* What comes back with the group that the need has a use for. */
 uint64_t victim_yield_bytes(

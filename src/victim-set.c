@@ -196,9 +196,9 @@ void victim_set_conclude(struct chooser *ch)
 {
 	struct choice *ret = ch->ret;
 	bool alone = ch->covered && ch->set_count == 1;
+	bool early = ch->unread && !ch->need->unread_protects;
 
-	if (victim_waits(ch)) {
-		leave_all_out(ch, REASON_NOT_NEEDED);
+	if (ch->waits && ch->set_count == 0) {
 		ret->result = VICTIM_UNREAD;
 		return;
 	}
@@ -210,8 +210,8 @@ void victim_set_conclude(struct chooser *ch)
 		leave_all_out(ch, REASON_TOO_SMALL);
 		ret->result = VICTIM_HOPELESS;
 	}
-	if (ret->result != VICTIM_CHOSEN && ret->result != VICTIM_ALL_DYING &&
-		ret->result != VICTIM_UNREAD && ch->share_bytes > ch->set_bytes)
+	if (ret->result != VICTIM_CHOSEN && ret->result != VICTIM_ALL_DYING && !early &&
+		ch->share_bytes > ch->set_bytes)
 		choose_share(ch);
 	for (uint32_t i = 0; i < ret->candidate_count; i++) {
 		if (ret->candidates[i].reason != REASON_CHOSEN)

@@ -12,6 +12,18 @@
 #define BROOD_YOUNG_TICKS UINT64_C(6000)
 
 #define NEGLIGIBLE_DIVISOR 16
+/* Who gives this much of it less than another is not its equal. */
+#define UNREAD_DIVISOR 8
+
+static void note_unread(struct chooser *ch, const struct candidate *c)
+{
+	if (ch->unread && c->badness <= ch->unread_badness)
+		return;
+	ch->unread = true;
+	ch->unread_badness = c->badness;
+	ch->unread_badness_margin =
+		(int64_t)(min_u64(c->yield_bytes, INT64_MAX / 4) / UNREAD_DIVISOR);
+}
 
 /* Why the group is not eligible; REASON_CHOSEN: it is. Reads what the rules want to know. */
 static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
@@ -32,7 +44,8 @@ static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
 	if (c->rule && c->rule->action == RULE_PROTECT) {
 		c->group.pin = MM_PIN_PROTECTED;
 		c->group.pinned_by = member;
-		ch->unread |= g->ruled.unread && c->yield_bytes > 0;
+		if (g->ruled.unread && c->yield_bytes > 0)
+			note_unread(ch, c);
 		return g->ruled.unread && !ch->need->unread_protects ? REASON_UNREAD
 								     : REASON_PROTECTED;
 	}
@@ -41,9 +54,12 @@ static enum victim_reason reason_of(struct chooser *ch, struct candidate *c)
 	return c->yield_bytes == 0 ? REASON_NO_YIELD : REASON_CHOSEN;
 }
 
-bool victim_waits(const struct chooser *ch)
+/* Whether this one, behind somebody who is not read yet, would die in his stead. With his equals it
+ * is no matter which of them goes: a fork bomb is not waited for. */
+static bool would_die_instead(const struct chooser *ch, const struct candidate *c)
 {
-	return ch->unread && !ch->need->unread_protects;
+	return ch->unread && !ch->need->unread_protects &&
+		c->badness < ch->unread_badness - ch->unread_badness_margin;
 }
 
 /* The next in rank: takes it or notes why not. */
@@ -73,9 +89,12 @@ static void admit(struct chooser *ch, struct candidate *c, bool avoided)
 	case REASON_AVOIDED:
 	case REASON_PINNED:
 	case REASON_PROTECTED:
-	case REASON_UNREAD:
 	case REASON_HIDDEN:
 		ch->held_bytes = max_u64(ch->held_bytes, c->yield_bytes);
+		break;
+	case REASON_UNREAD:
+		/* A family must not die in his stead either. */
+		ch->largest_bytes = max_u64(ch->largest_bytes, c->yield_bytes);
 		break;
 	case REASON_REDUNDANT:
 	case REASON_NOT_NEEDED:
@@ -94,17 +113,18 @@ static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 	bool avoided;
 
 	ch->least_bytes = least_bytes;
-	ch->covered = ch->any_eligible = ch->any_dying = ch->unread = false;
+	ch->covered = ch->any_eligible = ch->any_dying = ch->unread = ch->waits = false;
 	ch->set_count = ch->ret->candidate_count = 0;
 	ch->set_bytes = ch->eligible_bytes = 0;
 	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
 	victim_rank_begin(ch);
-	/* Those behind one who is not read yet might die in his stead. */
-	while (!ch->covered && !victim_waits(ch) && victim_rank_next(ch, &c, &avoided)) {
+	while (!ch->covered && !ch->waits && victim_rank_next(ch, &c, &avoided)) {
 		if (ch->set_count > 0 && ch->brood.bytes > 0 &&
 			!victim_in_brood(ch, &ch->s->tasks[c.task]))
 			break;
-		admit(ch, &c, avoided);
+		ch->waits = would_die_instead(ch, &c);
+		if (!ch->waits)
+			admit(ch, &c, avoided);
 	}
 }
 
@@ -290,15 +310,15 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	ret->brood.bytes = 0;
 	ret->unread = false;
 	rank_and_take(&ch, victim_negligible_bytes(need));
-	if (!victim_waits(&ch) && lacks_rows(&ch)) {
+	if (lacks_rows(&ch)) {
 		ret->incomplete = true;
 		ret->result = VICTIM_NONE;
 		ret->candidate_count = 0;
 		return;
 	}
-	if (!victim_waits(&ch) && !does_without_negligible(&ch))
+	if (!does_without_negligible(&ch))
 		rank_and_take(&ch, 0);
-	if (!victim_waits(&ch) && (!is_alone(&ch) || need->brood) && find_brood(&ch))
+	if ((!is_alone(&ch) || need->brood) && find_brood(&ch))
 		rank_and_take(&ch, 0);
 	ret->brood = ch.brood;
 	ret->unread = ch.unread;

@@ -343,6 +343,26 @@ static void test_a_protected_bomb_is_protected(void **state)
 	assert_int_equal(chosen_of(w, "bomb"), 0);
 }
 
+/* With a thousand that die and are born there is always one who cannot be read just now. */
+static void test_a_bomb_is_not_waited_for_because_some_cannot_be_read(void **state)
+{
+	struct world *w = *state;
+	struct task *innocent = process(w, "innocent", 8 * MIB);
+
+	bomb(w, 400, 2 * MIB);
+	when(&rule(w, RULE_PROTECT, "base")->cgroup, "^/base$");
+	w->need.bytes = w->need.alone_bytes = 100 * MIB;
+	w->late_each = innocent->id.pid;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_true(w->choice.unread);
+	assert_true(chosen_of(w, "bomb") >= 48);
+	assert_int_equal(chosen_of(w, "innocent"), 0);
+	/* But a hog that cannot be read is, and the bomb does not die in his stead. */
+	w->late_each = process(w, "hog", 400 * MIB)->id.pid;
+	assert_int_equal(choose(w), VICTIM_UNREAD);
+	assert_int_equal(w->choice.count, 0);
+}
+
 static void test_nothing_is_allocated(void **state)
 {
 	struct world *w = *state;
@@ -375,6 +395,7 @@ int main(void)
 		TEST(test_what_looks_like_a_bomb_but_is_one_mm),
 		TEST(test_a_bomb_is_of_one_user),
 		TEST(test_a_protected_bomb_is_protected),
+		TEST(test_a_bomb_is_not_waited_for_because_some_cannot_be_read),
 		TEST(test_nothing_is_allocated),
 	};
 

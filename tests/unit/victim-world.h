@@ -21,7 +21,8 @@
 #define TOTAL     (16 * GIB)
 
 struct world {
-	bool late; /* cgroups cannot be read in time */
+	bool late;       /* cgroups cannot be read in time, */
+	pid_t late_each; /* or not those of every so many pids */
 	struct snapshot s;
 	struct task tasks[TASKS_MAX];
 	struct sharedmm *sm;
@@ -60,13 +61,15 @@ static inline void fake_detail(
 	struct world *w = ctx;
 	pid_t pid = t->id.pid;
 
+	bool late = w->late || (w->late_each > 0 && pid % w->late_each == 0);
+
 	w->details++;
 	w->cmdlines += want_cmdline;
 	fake_copy(ret->exe, sizeof(ret->exe), w->exe[pid]);
 	fake_copy(ret->cmdline, sizeof(ret->cmdline), want_cmdline ? w->cmdline[pid] : NULL);
-	fake_copy(ret->cgroup, sizeof(ret->cgroup), w->late ? NULL : w->cgroup[pid]);
-	ret->preference = w->late ? CGROUP_PREFERENCE_NONE : w->preference[pid];
-	ret->cgroup_unread = w->late;
+	fake_copy(ret->cgroup, sizeof(ret->cgroup), late ? NULL : w->cgroup[pid]);
+	ret->preference = late ? CGROUP_PREFERENCE_NONE : w->preference[pid];
+	ret->cgroup_unread = late;
 	ret->cmdline_unread = false;
 }
 
