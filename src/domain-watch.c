@@ -168,7 +168,16 @@ static uint64_t sweep(struct domains *d, uint64_t now_usec)
 	return d->next_sweep_usec;
 }
 
-uint64_t domains_look(struct domains *d, struct actor *a, bool hold, uint64_t detected_usec)
+/* Without a limit of its own a cgroup stalls with the machine: the machine's victims end that. */
+static bool is_held(const struct troubled *t, enum domains_hold hold)
+{
+	bool limited = t->watch.mem.available_bytes < t->watch.mem.total_bytes;
+
+	return hold == DOMAINS_HOLD_ALL || (hold == DOMAINS_HOLD_UNLIMITED && !limited);
+}
+
+uint64_t domains_look(
+	struct domains *d, struct actor *a, enum domains_hold hold, uint64_t detected_usec)
 {
 	uint64_t until;
 
@@ -181,7 +190,7 @@ uint64_t domains_look(struct domains *d, struct actor *a, bool hold, uint64_t de
 
 		if (!t->used)
 			continue;
-		watch_look(&t->watch, a, hold ? UINT64_MAX : 0, detected_usec, &next);
+		watch_look(&t->watch, a, is_held(t, hold) ? UINT64_MAX : 0, detected_usec, &next);
 		if (!watch_is_busy(&t->watch) &&
 			(t->gone || monotonic_usec() >= t->watch.stalling_until_usec)) {
 			hand_back(d, t);

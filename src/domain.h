@@ -51,12 +51,20 @@ void domains_news(struct domains *d);
 bool domains_may_keep_house(const struct domains *d, uint64_t now_usec);
 /* What is on its way back from victims in all of them. */
 uint64_t domains_coming_bytes(const struct domains *d);
+/* Who chooses nobody, for victims of the machine's shortage are in flight. */
+enum domains_hold {
+	DOMAINS_GO_ON,
+	DOMAINS_HOLD_UNLIMITED, /* those without a limit of their own: they stall with the machine
+				 */
+	DOMAINS_HOLD_ALL,       /* all: the victims are on their way out, and may be theirs */
+};
+
 /*
- * Reads those that may stall, and lets the engines of those that do act. hold: choose nobody, for
- * victims of the machine's shortage are on their way out and may be of these domains. Returns until
- * when to wait.
+ * Reads those that may stall, and lets the engines of those that do act, unless they are held.
+ * Returns until when to wait.
  */
-uint64_t domains_look(struct domains *d, struct actor *a, bool hold, uint64_t detected_usec);
+uint64_t domains_look(
+	struct domains *d, struct actor *a, enum domains_hold hold, uint64_t detected_usec);
 
 /* The place of a cgroup path for --domain: by its section if one matches, else of no name. */
 struct domain_place domain_place_of(const struct config *c, const char *path);

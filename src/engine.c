@@ -20,6 +20,9 @@
 #define PARTED_GRACE_USEC (300 * USEC_PER_MSEC)
 /* For those who hold an mm for a moment, to read it; a walk takes some 10 ms a GiB in addition. */
 #define HELD_GRACE_USEC (20 * USEC_PER_MSEC)
+/* Asked to go, so many are looked at as often as who is killed: hundreds of a fork bomb would take
+ * all of our time. */
+#define FEW_VICTIMS 4
 /* Whom we cannot tell from the protected goes before the others for so long, as rank has it; then
  * he counts as protected. */
 #define UNREAD_PATIENCE_USEC (250 * USEC_PER_MSEC)
@@ -272,7 +275,8 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 		const struct engine_victim *v = &e->victim[i];
 		bool killed = v->kill.sig == SIGKILL;
 
-		killing = killing || killed || v->seen.some_exited;
+		killing = killing || killed ||
+			(v->seen.some_exited && e->victim_count <= FEW_VICTIMS);
 		until = earlier(until,
 			add_sat_u64(killed ? v->kill.progress_usec : v->kill.signalled_usec,
 				killed ? c->victim_timeout_usec : c->term_grace_usec),

@@ -176,12 +176,16 @@ static uint64_t look_at_machine(struct daemon *d, uint64_t detected)
 static void look(struct daemon *d)
 {
 	uint64_t detected = monotonic_usec(), until;
-	bool was_busy = !may_keep_house(d, detected), hold;
+	bool was_busy = !may_keep_house(d, detected);
+	enum domains_hold hold = DOMAINS_GO_ON;
 
 	until = look_at_machine(d, detected);
 	/* The machine's victims may be a domain's: whether they suffice there shows when they are
 	 * gone. Who was only asked to go may take longer than a domain can wait. */
-	hold = engine_is_killing(&d->watch.engine);
+	if (engine_is_killing(&d->watch.engine))
+		hold = DOMAINS_HOLD_ALL;
+	else if (d->watch.engine.victim_count > 0)
+		hold = DOMAINS_HOLD_UNLIMITED;
 	until = min_u64(until, domains_look(d->domains, d->actor, hold, detected));
 	keep_house(d, monotonic_usec(), was_busy);
 	arm_timer(d, until);

@@ -231,7 +231,7 @@ static void sleep_usec(uint64_t usec)
 }
 
 /* Time passes, in which the containers named stall without a break and the trigger fires. */
-static void stall_for(struct world *w, const char *who, uint64_t usec, bool hold)
+static void stall_for(struct world *w, const char *who, uint64_t usec, enum domains_hold hold)
 {
 	uint64_t begin = monotonic_usec(), now = begin;
 
@@ -280,7 +280,7 @@ static void test_without_sections_there_is_nothing(void **state)
 	assert_int_equal(domains_count(NULL), 0);
 	assert_true(domains_may_keep_house(NULL, 1));
 	assert_int_equal(domains_coming_bytes(NULL), 0);
-	assert_int_equal(domains_look(NULL, &actor, false, 1), USEC_NEVER);
+	assert_int_equal(domains_look(NULL, &actor, DOMAINS_GO_ON, 1), USEC_NEVER);
 	domains_say(NULL);
 	domains_free(NULL);
 }
@@ -293,7 +293,7 @@ static void test_a_domain_that_stalls_is_acted_upon_and_its_neighbour_not(void *
 	start_with_two(w);
 	assert_int_equal(domains_count(w->domains), 2);
 	begin = monotonic_usec();
-	stall_for(w, "a", 2500 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 2500 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
 	assert_string_equal(actor.chosen_path, "/containers/a");
 	assert_string_equal(actor.chosen_name, "containers");
@@ -311,7 +311,8 @@ static void test_a_calm_domain_costs_nothing(void **state)
 
 	start_with_two(w);
 	before = count_fds();
-	assert_int_equal(domains_look(w->domains, &actor, false, monotonic_usec()), USEC_NEVER);
+	assert_int_equal(
+		domains_look(w->domains, &actor, DOMAINS_GO_ON, monotonic_usec()), USEC_NEVER);
 	/* Less stall than could ever be the level: read now and then, but never closely. */
 	domains_alarm(w->domains, 0, false, monotonic_usec());
 	put_pressure(w, "/containers/a/memory.pressure", 1000);
@@ -320,7 +321,7 @@ static void test_a_calm_domain_costs_nothing(void **state)
 
 		sleep_usec(STEP_USEC);
 		put_pressure(w, "/containers/a/memory.pressure", 1000 + (uint64_t)i * 1000);
-		until = domains_look(w->domains, &actor, false, monotonic_usec());
+		until = domains_look(w->domains, &actor, DOMAINS_GO_ON, monotonic_usec());
 		assert_true(until != USEC_NEVER);
 	}
 	assert_int_equal(count_fds(), before);
@@ -334,17 +335,18 @@ static void test_after_the_death_it_is_calm_and_all_is_given_back(void **state)
 
 	start_with_two(w);
 	before = count_fds();
-	stall_for(w, "a", 2200 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
 	assert_true(count_fds() > before);
 	actor.victim_is_gone = true;
-	stall_for(w, "", 500 * USEC_PER_MSEC, false);
+	stall_for(w, "", 500 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.recovered, 1);
 	assert_true(domains_may_keep_house(w->domains, monotonic_usec()));
 	/* The last alarm and two spans later it is not even read any more. */
-	stall_for(w, "", 3500 * USEC_PER_MSEC, false);
+	stall_for(w, "", 3500 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(count_fds(), before);
-	assert_int_equal(domains_look(w->domains, &actor, false, monotonic_usec()), USEC_NEVER);
+	assert_int_equal(
+		domains_look(w->domains, &actor, DOMAINS_GO_ON, monotonic_usec()), USEC_NEVER);
 	assert_int_equal(actor.chosen, 1);
 }
 
@@ -353,11 +355,28 @@ static void test_nobody_is_chosen_while_the_machine_waits_for_its_victims(void *
 	struct world *w = *state;
 
 	start_with_two(w);
-	stall_for(w, "a", 2200 * USEC_PER_MSEC, true);
+	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_HOLD_ALL);
 	assert_int_equal(actor.began, 1);
 	assert_int_equal(actor.chosen, 0);
-	stall_for(w, "a", 100 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 100 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
+}
+
+/* It stalls with the machine, as everybody does: who dies for the machine ends that too. */
+static void test_who_has_no_limit_waits_for_the_machines_victims(void **state)
+{
+	struct world *w = *state;
+
+	start_with_two(w);
+	put(w, "/containers/b/memory.max", "max\n");
+	stall_for(w, "b", 2200 * USEC_PER_MSEC, DOMAINS_HOLD_UNLIMITED);
+	assert_int_equal(actor.began, 1);
+	assert_int_equal(actor.chosen, 0);
+	stall_for(w, "b", 100 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	assert_int_equal(actor.chosen, 1);
+	/* One at its own limit has a shortage of its own. */
+	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_HOLD_UNLIMITED);
+	assert_int_equal(actor.chosen, 2);
 }
 
 static void test_two_that_stall_are_served_side_by_side(void **state)
@@ -365,7 +384,7 @@ static void test_two_that_stall_are_served_side_by_side(void **state)
 	struct world *w = *state;
 
 	start_with_two(w);
-	stall_for(w, "ab", 2200 * USEC_PER_MSEC, false);
+	stall_for(w, "ab", 2200 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.began, 2);
 	assert_int_equal(actor.chosen, 2);
 	assert_int_equal(domains_coming_bytes(w->domains), 100 * MIB);
@@ -378,7 +397,7 @@ static void test_a_domain_removed_in_mid_kill_ends_its_episode(void **state)
 
 	start_with_two(w);
 	before = count_fds();
-	stall_for(w, "a", 2200 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
 	/* On a real kernel reads fail then: a file that is no longer one says as much. */
 	put(w, "/containers/a/memory.pressure", "%s", "");
@@ -386,7 +405,7 @@ static void test_a_domain_removed_in_mid_kill_ends_its_episode(void **state)
 	remove_dir(w, "/containers/a");
 	domains_news(w->domains);
 	actor.victim_is_gone = true;
-	stall_for(w, "", 300 * USEC_PER_MSEC, false);
+	stall_for(w, "", 300 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_true(domains_may_keep_house(w->domains, monotonic_usec()));
 	assert_int_equal(domains_count(w->domains), 1);
 	assert_int_equal(count_fds(), before);
@@ -406,7 +425,7 @@ static void test_a_base_that_appears_gets_its_own_trigger(void **state)
 	domains_news(w->domains);
 	assert_int_equal(domains_count(w->domains), 1);
 	assert_true(w->fds[0] >= 0);
-	stall_for(w, "a", 2200 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
 	/* The kernel says that the trigger is gone: another one above, or none. */
 	remove_dir(w, "/containers");
@@ -422,7 +441,7 @@ static void test_nobody_to_choose_takes_the_ladder_of_a_domain(void **state)
 
 	start_with_two(w);
 	actor.nobody = true;
-	stall_for(w, "a", 3000 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 3000 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 0);
 	/* avoided and cgroup, of the default ladder: the kernel is not asked for a domain. */
 	assert_in_range(actor.steps, 2, 4);
@@ -438,11 +457,11 @@ static void test_an_episode_without_end_lets_house_be_kept(void **state)
 	start_with_two(w);
 	before = count_fds();
 	actor.nobody = true;
-	stall_for(w, "a", 8000 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 8000 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.began, 1);
 	/* It may yet come to a kill. */
 	assert_false(domains_may_keep_house(w->domains, monotonic_usec()));
-	stall_for(w, "a", 4500 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 4500 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.recovered, 0);
 	assert_true(domains_may_keep_house(w->domains, monotonic_usec()));
 	make_container(w, "c");
@@ -453,7 +472,7 @@ static void test_an_episode_without_end_lets_house_be_kept(void **state)
 	start(w);
 	assert_int_equal(count_fds(), before);
 	actor.nobody = false;
-	stall_for(w, "a", 2500 * USEC_PER_MSEC, false);
+	stall_for(w, "a", 2500 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
 	assert_false(domains_may_keep_house(w->domains, monotonic_usec()));
 }
@@ -572,6 +591,7 @@ int main(void)
 		domain_test(test_a_calm_domain_costs_nothing),
 		domain_test(test_after_the_death_it_is_calm_and_all_is_given_back),
 		domain_test(test_nobody_is_chosen_while_the_machine_waits_for_its_victims),
+		domain_test(test_who_has_no_limit_waits_for_the_machines_victims),
 		domain_test(test_two_that_stall_are_served_side_by_side),
 		domain_test(test_a_domain_removed_in_mid_kill_ends_its_episode),
 		domain_test(test_a_base_that_appears_gets_its_own_trigger),
