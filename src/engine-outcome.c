@@ -59,8 +59,11 @@ static void victims_add(
  * nobody: it comes when the time is up that any victim gets. */
 static void wait_for_readers(struct engine *e, uint64_t now_usec)
 {
-	uint64_t until = add_sat_u64(e->unread_since_usec, e->config->victim_timeout_usec);
+	uint64_t until;
 
+	if (e->vain_since_usec == 0)
+		e->vain_since_usec = now_usec;
+	until = add_sat_u64(e->vain_since_usec, e->config->victim_timeout_usec);
 	if (now_usec >= until)
 		e->exhausted = true;
 	else
@@ -82,6 +85,8 @@ static void absorb_choice(struct engine *e, const struct engine_input *in)
 		e->unread_since_usec = 0;
 	else if (e->unread_since_usec == 0)
 		e->unread_since_usec = now_usec;
+	if (!o->unread || o->count > 0)
+		e->vain_since_usec = 0;
 	if (o->hold_usec > 0)
 		e->hold_usec = add_sat_u64(now_usec, o->hold_usec);
 	if (o->count > 0) {

@@ -256,7 +256,7 @@ static void episode_end(struct engine *e)
 	e->hold_usec = 0;
 	e->step_until_usec = 0;
 	e->dying_since_usec = 0;
-	e->unread_since_usec = 0;
+	e->unread_since_usec = e->vain_since_usec = 0;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b, uint64_t now_usec)

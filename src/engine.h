@@ -120,10 +120,11 @@ struct engine {
 	uint32_t ladder_next;        /* index into config->ladder */
 	uint64_t dying_since_usec; /* all candidates are dying by other hands since; 0: they are not
 				    */
-	uint64_t unread_since_usec; /* each choice since met somebody who could not be read; 0: not
-				       so */
-	uint64_t hold_usec;         /* choose again not before */
-	uint64_t step_until_usec;   /* the last step has so much time */
+	/* Each choice since met somebody who could not be read, and took nobody for that reason; 0:
+	 * not so. */
+	uint64_t unread_since_usec, vain_since_usec;
+	uint64_t hold_usec;       /* choose again not before */
+	uint64_t step_until_usec; /* the last step has so much time */
 };
 
 void engine_init(struct engine *e, const struct config *c);

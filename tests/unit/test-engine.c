@@ -479,6 +479,23 @@ static void where_nobody_can_be_read_the_ladder_waits_as_long_as_for_a_victim(vo
 	assert_int_equal(w.recovered, 1);
 }
 
+/* Of a fork bomb somebody cannot be read at any time: as long as others are taken all is well. */
+static void the_ladder_waits_from_the_last_victim_on(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 975, 0)->by_cgroup = true;
+	world_hog(&w, 20, 0);
+	w.unread_until = w.now + 5 * USEC_PER_SEC;
+	world_run(&w, 1150 * MS);
+	assert_int_equal(w.hog[1].sig, SIGKILL);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(w.steps[i], 0);
+	world_run(&w, 350 * MS);
+	assert_int_equal(w.steps[LADDER_AVOIDED], 1);
+}
+
 /* Between the levels, until the grace of SIGTERM is over. */
 static void an_upgrade_that_could_not_be_asked_about_is_no_kill(void **state)
 {
@@ -1331,6 +1348,7 @@ int main(void)
 		cmocka_unit_test(who_cannot_be_read_for_a_moment_is_waited_for),
 		cmocka_unit_test(who_cannot_be_read_for_long_makes_room_for_the_next),
 		cmocka_unit_test(where_nobody_can_be_read_the_ladder_waits_as_long_as_for_a_victim),
+		cmocka_unit_test(the_ladder_waits_from_the_last_victim_on),
 		cmocka_unit_test(an_upgrade_that_could_not_be_asked_about_is_no_kill),
 		cmocka_unit_test(
 			an_upgrade_that_cannot_be_asked_about_for_long_is_given_up_and_nobody_hidden),
