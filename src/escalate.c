@@ -21,7 +21,7 @@
 /* A kill that the kernel has not confirmed by then is under way without us: a kill takes 0.1 ms, so
  * it waits for cgroup_mutex, and levels want to be read meanwhile. */
 #define CGROUP_KILL_USEC  (50 * USEC_PER_MSEC)
-#define CGROUP_RETRY_NSEC (2 * 1000 * 1000)
+#define CGROUP_RETRY_NSEC 2000000L
 /* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
 #define SYNC_WAIT_MSEC 1500
 
