@@ -106,8 +106,7 @@ static void admit(struct chooser *ch, struct candidate *c, bool avoided)
 }
 
 /* With a fork family nobody else is taken: what is needed because it grows comes from itself, and
- * what is still needed then shows in the next choice. Nor in its stead, when none of it can be read
- * just now. */
+ * what is still needed then shows in the next choice. */
 static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 {
 	struct candidate c;
@@ -120,7 +119,7 @@ static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
 	victim_rank_begin(ch);
 	while (!ch->covered && !ch->waits && victim_rank_next(ch, &c, &avoided)) {
-		if ((ch->set_count > 0 || ch->unread) && ch->brood.bytes > 0 &&
+		if (ch->set_count > 0 && ch->brood.bytes > 0 &&
 			!victim_in_brood(ch, &ch->s->tasks[c.task]))
 			break;
 		ch->waits = would_die_instead(ch, &c);

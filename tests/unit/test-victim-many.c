@@ -357,15 +357,6 @@ static void test_a_bomb_is_not_waited_for_because_some_cannot_be_read(void **sta
 	assert_true(w->choice.unread);
 	assert_true(chosen_of(w, "bomb") >= 48);
 	assert_int_equal(chosen_of(w, "innocent"), 0);
-	/* Nor does anybody die in its stead when all of it is unread, however long that lasts. */
-	for (uint32_t i = 0; i < w->s.count; i++)
-		w->tasks[i].uid = &w->tasks[i] == innocent ? 1 : 1000;
-	w->config.rules[0].uid_set = true;
-	w->config.rules[0].uid = 1000;
-	w->late = w->need.unread_protects = true;
-	assert_int_equal(choose(w), VICTIM_UNREAD);
-	assert_int_equal(w->choice.count, 0);
-	w->late = w->need.unread_protects = false;
 	/* But a hog that cannot be read is, and the bomb does not die in his stead. */
 	w->late_each = process(w, "hog", 400 * MIB)->id.pid;
 	assert_int_equal(choose(w), VICTIM_UNREAD);
