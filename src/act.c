@@ -10,6 +10,9 @@
 
 /* Reading names of cgroups for the report delays the first signal by so much at the most. */
 #define NAMES_USEC (10 * USEC_PER_MSEC)
+/* Who has been made ready so long ago is signalled before others are: he would have to be looked at
+ * again, and his memory is wanted. */
+#define BATCH_USEC (25 * USEC_PER_MSEC)
 /* In a dry run nobody dies, so the same choice would be reported with every look. */
 #define DRY_RUN_HOLD_USEC (10 * USEC_PER_SEC)
 
@@ -227,11 +230,35 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 		ret->hold_usec = DRY_RUN_HOLD_USEC;
 }
 
+/* Prepares and signals those chosen. Many of them in batches, each within the time for which what
+ * was read of its members holds: the first ones' memory comes back while the last are made ready.
+ */
+static void signal_chosen(struct actor *a, const struct action *action, const struct act_context *c,
+	struct engine_outcome *ret)
+{
+	uint64_t began_usec = monotonic_usec();
+	int slots[VICTIM_SET_MAX];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < a->choice->count; i++) {
+		int slot = act_prepare(a, &a->choice->candidates[a->choice->chosen[i]], c->place);
+
+		if (slot >= 0)
+			slots[count++] = slot;
+		if (monotonic_usec() - began_usec < BATCH_USEC)
+			continue;
+		signal_slots(a, slots, count, action, c, ret);
+		began_usec = monotonic_usec();
+		count = 0;
+	}
+	signal_slots(a, slots, count, action, c, ret);
+}
+
 static void carry_out_choose(struct actor *a, const struct action *action,
 	const struct act_context *c, struct engine_outcome *ret)
 {
 	int slots[VICTIM_SET_MAX];
-	uint32_t count = 0;
+	uint32_t count;
 	uint64_t swap_used =
 		sub_or_zero_u64(c->in->mem->swap_total_bytes, c->in->mem->swap_free_bytes);
 	int r = actor_look_around(a, action->need, swap_used, c->place);
@@ -247,13 +274,7 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 	ret->result = a->choice->result;
 	ret->unread = a->choice->unread;
 	a->names_until_usec = monotonic_usec() + NAMES_USEC;
-	for (uint32_t i = 0; i < a->choice->count; i++) {
-		int slot = act_prepare(a, &a->choice->candidates[a->choice->chosen[i]], c->place);
-
-		if (slot >= 0)
-			slots[count++] = slot;
-	}
-	signal_slots(a, slots, count, action, c, ret);
+	signal_chosen(a, action, c, ret);
 	/* Then whoever dies with them: the memory is most likely back already. */
 	count = act_cgroup_prepare(a, ret, action, c, slots);
 	signal_slots(a, slots, count, action, c, ret);

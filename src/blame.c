@@ -12,6 +12,9 @@
 /* So many living members, and threads of each, are looked at for one that hangs. */
 #define BLAME_MEMBERS 16
 #define BLAME_THREADS 1024
+/* In each span of time searches for who else holds an mm begin until they have taken so much. */
+#define BLAME_SPAN_USEC   USEC_PER_SEC
+#define BLAME_BUDGET_USEC (50 * USEC_PER_MSEC)
 
 /* Workers of a CPU ("kworker/0:1", "ksoftirqd/0"): many, and none borrows an mm for long. */
 static bool is_cpu_worker(const struct task *t)
@@ -141,7 +144,7 @@ static bool blame_kthread(struct killer *k, const struct slot *s, struct kill_bl
  * process has these marks: if there is one such process only, it is that. Those born since come
  * first, because the older ones were compared when the group was made.
  */
-static bool blame_holder(struct killer *k, struct slot *s, struct kill_blame *ret)
+static bool find_holder(struct killer *k, struct slot *s, struct kill_blame *ret)
 {
 	struct search search = { .k = k, .s = s, .ret = ret };
 	const struct suspects *born = &search.suspects[0], *older = &search.suspects[1];
@@ -161,6 +164,24 @@ static bool blame_holder(struct killer *k, struct slot *s, struct kill_blame *re
 		return false;
 	blame(ret, BLAME_PINNED, likely->first.id.pid, likely->first.comm);
 	return true;
+}
+
+/* Of hundreds that are stuck at once only the first have this looked into: what else is known must
+ * do for the others. */
+static bool blame_holder(struct killer *k, struct slot *s, struct kill_blame *ret)
+{
+	uint64_t began = monotonic_usec();
+	bool found;
+
+	if (began - k->blame_since_usec >= BLAME_SPAN_USEC) {
+		k->blame_since_usec = began;
+		k->blame_usec = 0;
+	}
+	if (k->blame_usec >= BLAME_BUDGET_USEC)
+		return false;
+	found = find_holder(k, s, ret);
+	k->blame_usec += monotonic_usec() - began;
+	return found;
 }
 
 /* Notes the thread if it says more than what was known: D above all, dead ones not at all. */

@@ -7,7 +7,16 @@
 
 #include "engine.h"
 
+/* Pages that came back rest in per-CPU lists, which MemAvailable does not count: for so long at
+ * least, and twice as long at the most. */
+#define ENGINE_SETTLE_USEC (100 * USEC_PER_MSEC)
+/* Whom we cannot tell from the protected goes before the others for so long; then he counts as
+ * protected. */
+#define ENGINE_UNREAD_USEC        (250 * USEC_PER_MSEC)
 #define ENGINE_KILL_TIME_MAX_USEC (2 * USEC_PER_SEC)
 
+/* Notes that so much has come back. Where victims die all the time, what came back first counts no
+ * longer when the last does. */
+void engine_settle(struct engine *e, uint64_t bytes, uint64_t now_usec);
 /* Takes in the outcome of the pending action, if there is one, and what is seen of the victims. */
 void engine_absorb(struct engine *e, const struct engine_input *in);

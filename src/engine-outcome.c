@@ -156,6 +156,7 @@ static void absorb_upgrade(struct engine *e, const struct engine_outcome *o, uin
 		switch (o->upgraded[i]) {
 		case UPGRADE_SENT:
 			v->kill.sig = SIGKILL;
+			v->unread_since_usec = 0;
 			v->kill.signalled_usec = now_usec;
 			v->kill.progress_usec = now_usec;
 			e->growth_from_usec = add_sat_u64(now_usec, GROWTH_BLIND_USEC);

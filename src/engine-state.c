@@ -3,7 +3,7 @@
  * What others ask of an engine between its steps. Pure, and changes nothing; apart from engine.c
  * because that one decides, and this is for those who must know what has been decided.
  */
-#include "engine.h"
+#include "engine-internal.h"
 #include "util.h"
 
 #include <signal.h>
@@ -11,21 +11,52 @@
 /* A shortage that can be ended by a kill has been by then, as a rule. */
 #define HOUSE_AFTER_USEC (10 * USEC_PER_SEC)
 
+static uint64_t settling_bytes(const struct engine *e, uint64_t now_usec)
+{
+	uint64_t age = sub_or_zero_u64(now_usec, e->settle_turn_usec);
+
+	if (age >= 2 * ENGINE_SETTLE_USEC)
+		return 0;
+	if (age >= ENGINE_SETTLE_USEC)
+		return e->settle_bytes;
+	return add_sat_u64(e->settle_bytes, e->settle_before_bytes);
+}
+
+void engine_settle(struct engine *e, uint64_t bytes, uint64_t now_usec)
+{
+	uint64_t age = sub_or_zero_u64(now_usec, e->settle_turn_usec);
+
+	if (age >= ENGINE_SETTLE_USEC) {
+		e->settle_before_bytes = age >= 2 * ENGINE_SETTLE_USEC ? 0 : e->settle_bytes;
+		e->settle_bytes = 0;
+		e->settle_turn_usec = now_usec;
+	}
+	e->settle_bytes = add_sat_u64(e->settle_bytes, bytes);
+}
+
+/* It ignores SIGTERM, and has been due for SIGKILL for some time but could not be asked about. */
+static bool is_overdue(const struct engine_victim *v, uint64_t now_usec)
+{
+	return v->unread_since_usec > 0 &&
+		now_usec >= add_sat_u64(v->unread_since_usec, ENGINE_UNREAD_USEC);
+}
+
 uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < e->victim_count; i++) {
 		const struct engine_victim *v = &e->victim[i];
+
+		if (is_overdue(v, in->now_usec))
+			continue;
 		/* The teardown has begun and shows no counters: all of it may still be on its way.
 		 */
 		sum = add_sat_u64(sum, v->seen.mm_gone ? v->kill.expected_bytes : v->held_bytes);
 	}
-	if (in->now_usec < e->settle_until_usec)
-		sum = add_sat_u64(sum,
-			sub_or_zero_u64(e->settle_bytes,
-				sub_or_zero_u64(in->mem->available_bytes, e->settle_base_bytes)));
-	return sum;
+	return add_sat_u64(sum,
+		sub_or_zero_u64(settling_bytes(e, in->now_usec),
+			sub_or_zero_u64(in->mem->available_bytes, e->settle_base_bytes)));
 }
 
 bool engine_is_killing(const struct engine *e)

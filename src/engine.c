@@ -8,26 +8,23 @@
 
 /* While memory is short, or a victim is on its way out, levels are read this often. */
 #define TICK_URGENT_USEC (10 * USEC_PER_MSEC)
+/* Looks at victims take no more than this part of the time: who is dying needs the CPU too. */
+#define LOOK_PART        4
 #define TICK_WARN_USEC   (50 * USEC_PER_MSEC)
 #define TICK_NOBODY_USEC (250 * USEC_PER_MSEC)
 /* While tasks stall: often enough to judge the shortest span of a pressure level. */
 #define TICK_STALL_USEC (250 * USEC_PER_MSEC)
 /* Nobody could be chosen: look for new candidates this often; each look costs a snapshot. */
 #define RETRY_USEC USEC_PER_SEC
-/* Pages that came back rest in per-CPU lists, which MemAvailable does not count. */
-#define SETTLE_USEC (100 * USEC_PER_MSEC)
 /* Members of a group that share its mm die of SIGTERM together, or never. */
 #define PARTED_GRACE_USEC (300 * USEC_PER_MSEC)
 /* For those who hold an mm for a moment, to read it; a walk takes some 10 ms a GiB in addition. */
 #define HELD_GRACE_USEC (20 * USEC_PER_MSEC)
 /* Asked to go, so many are looked at as often as who is killed: hundreds of a fork bomb would take
  * all of our time. */
-#define FEW_VICTIMS 4
-/* Whom we cannot tell from the protected goes before the others for so long, as rank has it; then
- * he counts as protected. */
-#define UNREAD_PATIENCE_USEC (250 * USEC_PER_MSEC)
-#define KILL_TIME_FIRST      (200 * USEC_PER_MSEC)
-#define KILL_TIME_MIN        (20 * USEC_PER_MSEC)
+#define FEW_VICTIMS     4
+#define KILL_TIME_FIRST (200 * USEC_PER_MSEC)
+#define KILL_TIME_MIN   (20 * USEC_PER_MSEC)
 
 void engine_init(struct engine *e, const struct config *c)
 {
@@ -72,10 +69,7 @@ static void finish_freed(
 	ret->latency_usec = sub_or_zero_u64(in->now_usec, v->kill.signalled_usec);
 	if (v->kill.sig == SIGKILL)
 		learn_kill_time(e, ret->latency_usec);
-	if (in->now_usec >= e->settle_until_usec)
-		e->settle_bytes = 0;
-	e->settle_bytes = add_sat_u64(e->settle_bytes, ret->freed_bytes);
-	e->settle_until_usec = add_sat_u64(in->now_usec, SETTLE_USEC);
+	engine_settle(e, ret->freed_bytes, in->now_usec);
 	e->freed_bytes = add_sat_u64(e->freed_bytes, ret->freed_bytes);
 	victim_finished(e, i);
 }
@@ -232,7 +226,7 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 		.avoided_eligible = e->avoided_eligible,
 		.no_swap = !verdict_swap_counts(e->config),
 		.unread_protects = e->unread_since_usec > 0 &&
-			in->now_usec >= add_sat_u64(e->unread_since_usec, UNREAD_PATIENCE_USEC),
+			in->now_usec >= add_sat_u64(e->unread_since_usec, ENGINE_UNREAD_USEC),
 	};
 	return true;
 }
@@ -269,6 +263,7 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 	const struct config *c = e->config;
 	uint64_t now = in->now_usec, until = USEC_NEVER,
 		 calm = verdict_calm_usec(c, in->mem, in->fastest_bytes_per_sec);
+	uint64_t urgent = max_u64(TICK_URGENT_USEC, LOOK_PART * in->look_usec);
 	bool killing = false;
 
 	for (uint32_t i = 0; i < e->victim_count; i++) {
@@ -286,7 +281,7 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 	if (killing ||
 		(e->level == LEVEL_KILL && !e->exhausted &&
 			now >= max_u64(e->hold_usec, e->step_until_usec)))
-		until = earlier(until, now + TICK_URGENT_USEC, now);
+		until = earlier(until, now + urgent, now);
 	else if (e->level == LEVEL_KILL)
 		until = earlier(until, now + TICK_NOBODY_USEC, now);
 	else if (e->level == LEVEL_WARN || e->victim_count > 0)
@@ -296,7 +291,8 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 			until, now + (in->stalling ? min_u64(calm, TICK_STALL_USEC) : calm), now);
 	until = earlier(until, e->hold_usec, now);
 	until = earlier(until, e->step_until_usec, now);
-	until = earlier(until, e->settle_until_usec, now);
+	until = earlier(until, add_sat_u64(e->settle_turn_usec, ENGINE_SETTLE_USEC), now);
+	until = earlier(until, add_sat_u64(e->settle_turn_usec, 2 * ENGINE_SETTLE_USEC), now);
 	ret->kind = ACTION_WAIT;
 	ret->deadline_usec = until;
 }

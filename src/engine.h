@@ -11,7 +11,7 @@
 #include "verdict.h"
 #include "victim.h"
 
-#define ENGINE_VICTIMS_MAX 128 /* as KILL_SLOTS */
+#define ENGINE_VICTIMS_MAX 256 /* as KILL_SLOTS */
 
 struct engine_victim {
 	int slot; /* the caller's name for it */
@@ -79,6 +79,7 @@ struct engine_input {
 	bool pressure_warn, pressure_kill; /* psi_history_reaches, guard not yet applied */
 	uint64_t growth_bytes_per_sec;     /* measured after engine.growth_from_usec */
 	uint64_t fastest_bytes_per_sec;
+	uint64_t look_usec;              /* that it took to see what becomes of the victims */
 	uint64_t coming_elsewhere_bytes; /* on their way back from victims that are not ours */
 	bool stalling;       /* a PSI trigger fired within the last span of a pressure level */
 	uint32_t seen_count; /* observations of all slots in flight */
@@ -110,7 +111,8 @@ struct engine {
 	uint64_t asked_usec;       /* when the pending action was handed out */
 	uint64_t choose_usec;      /* how long it takes to look, choose and signal, learned */
 	/* Freed a moment ago, perhaps not yet to be seen in MemAvailable. */
-	uint64_t settle_bytes, settle_base_bytes, settle_until_usec;
+	uint64_t settle_bytes, settle_before_bytes; /* came back since the turn, and before it */
+	uint64_t settle_base_bytes, settle_turn_usec;
 
 	/* When nobody can be chosen. */
 	enum victim_result last_result;

@@ -14,8 +14,10 @@
 #include <sys/vfs.h>
 #include <time.h>
 
-/* The largest tasks whose cgroups are considered; the memory is there if it is anywhere. */
+/* The largest tasks whose cgroups are considered, and the youngest; the memory is there if it is
+ * anywhere. */
 #define CGROUP_TASKS_MAX 16
+#define CGROUP_YOUNG_MAX 4
 /* All members of all candidates are checked for protection within this time, or not killed. */
 #define CGROUP_CHECK_USEC (500 * USEC_PER_MSEC)
 /* A kill that the kernel has not confirmed by then is under way without us: a kill takes 0.1 ms, so
@@ -123,17 +125,28 @@ static uint64_t task_bytes(const struct task *t)
 	return t->flags & (TASK_KTHREAD | TASK_NO_MM) ? 0 : t->mem.anon_bytes + t->mem.swap_bytes;
 }
 
-/* The index of the largest task below the limit; ties go by index, so that each is seen once. */
-static uint32_t next_largest(const struct snapshot *s, uint64_t limit_bytes, uint32_t after)
+/* A fork family holds the memory in tasks of which none is large: its last ones are the youngest.
+ */
+static uint64_t task_birth(const struct task *t)
+{
+	return task_bytes(t) > 0 ? t->id.start_ticks : 0;
+}
+
+typedef uint64_t task_key_fn(const struct task *t);
+
+/* The index of the task with the highest key below the limit; ties go by index, so that each is
+ * seen once. */
+static uint32_t next_highest(
+	const struct snapshot *s, task_key_fn *key_of, uint64_t limit, uint32_t after)
 {
 	uint32_t best = UINT32_MAX;
 
 	for (uint32_t i = 0; i < s->count; i++) {
-		uint64_t b = task_bytes(&s->tasks[i]);
+		uint64_t key = key_of(&s->tasks[i]);
 
-		if (b == 0 || b > limit_bytes || (b == limit_bytes && i <= after))
+		if (key == 0 || key > limit || (key == limit && i <= after))
 			continue;
-		if (best == UINT32_MAX || b > task_bytes(&s->tasks[best]))
+		if (best == UINT32_MAX || key > key_of(&s->tasks[best]))
 			best = i;
 	}
 	return best;
@@ -154,31 +167,47 @@ static void kill_cgroup(struct escalation *e, struct escalation_result *ret)
 	ret->acted = ret->error == 0 || ret->error == -ETIMEDOUT;
 }
 
+/* Takes note of a cgroup that has more memory than the one before, and nobody who is protected. */
+static void consider_cgroup(const struct escalation *e, struct snapshot *s, const char *path,
+	uint64_t until_usec, struct escalation_result *ret)
+{
+	uint64_t bytes;
+
+	if (path[0] == '\0' || strcmp(path, "/") == 0 || strcmp(path, ret->what) == 0 ||
+		cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
+		return;
+	if (bytes <= ret->bytes || !escalation_may_kill(e, s, path, until_usec))
+		return;
+	ret->bytes = bytes;
+	copy_cut(ret->what, sizeof(ret->what), path);
+}
+
+/* Those of the first tasks in the order of their keys. */
+static void consider_cgroups_of(const struct escalation *e, struct snapshot *s, task_key_fn *key_of,
+	int count, uint64_t until_usec, struct escalation_result *ret)
+{
+	char path[sizeof(ret->what)];
+	uint64_t limit = UINT64_MAX;
+	uint32_t at = UINT32_MAX;
+
+	for (int n = 0; n < count; n++) {
+		at = next_highest(s, key_of, limit, at);
+		if (at == UINT32_MAX)
+			break;
+		limit = key_of(&s->tasks[at]);
+		e->cgroup_of(e->ctx, &s->tasks[at], path, sizeof(path));
+		consider_cgroup(e, s, path, until_usec, ret);
+	}
+}
+
 /* Kills the cgroup with the most memory that holds nobody who is protected. */
 static void kill_largest_cgroup(
 	struct escalation *e, struct snapshot *s, struct escalation_result *ret)
 {
 	uint64_t until_usec = monotonic_usec() + CGROUP_CHECK_USEC;
-	char path[sizeof(ret->what)];
-	uint64_t limit = UINT64_MAX;
-	uint32_t at = UINT32_MAX;
 
-	for (int n = 0; n < CGROUP_TASKS_MAX; n++) {
-		uint64_t bytes;
-
-		at = next_largest(s, limit, at);
-		if (at == UINT32_MAX)
-			break;
-		limit = task_bytes(&s->tasks[at]);
-		e->cgroup_of(e->ctx, &s->tasks[at], path, sizeof(path));
-		if (path[0] == '\0' || strcmp(path, "/") == 0 ||
-			cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
-			continue;
-		if (bytes <= ret->bytes || !escalation_may_kill(e, s, path, until_usec))
-			continue;
-		ret->bytes = bytes;
-		memcpy(ret->what, path, sizeof(path));
-	}
+	consider_cgroups_of(e, s, task_birth, CGROUP_YOUNG_MAX, until_usec, ret);
+	consider_cgroups_of(e, s, task_bytes, CGROUP_TASKS_MAX, until_usec, ret);
 	if (ret->bytes == 0)
 		ret->error = -ENOENT;
 	else

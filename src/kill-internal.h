@@ -86,7 +86,8 @@ struct killer {
 	uint64_t ticks_generation, ticks; /* cache of slot.since_ticks */
 	pid_t looked_pid;                 /* the newest pid when we looked for sharers last */
 	struct unseen unseen[KILL_UNSEEN_PIDS];
-	uint64_t rest_usec; /* kill_observe does not look again before */
+	uint64_t rest_usec;                    /* kill_observe does not look again before */
+	uint64_t blame_since_usec, blame_usec; /* a span, and what kill_explain took of it */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work;    /* something is to be reaped, or to be stopped */

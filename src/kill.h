@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-#define KILL_SLOTS       128  /* groups in flight */
+#define KILL_SLOTS       256  /* groups in flight */
 #define KILL_MEMBERS_MAX 2048 /* pidfds in flight, over all slots */
 
 /* The irreversible, and what tests replace: dry run and rehearsal are tables of their own. */

@@ -21,6 +21,10 @@ struct probe_reader {
 	const char *cgroup_root;
 	char *buffer;          /* PROBE_BUFFER_SIZE, page aligned */
 	atomic_bool abandoned; /* nobody waits any more: the reader stops at the next piece */
+	/* The last cgroup of which the preference was read: a fork family is in one. */
+	char known_cgroup[512];
+	enum cgroup_preference known_preference;
+	uint64_t known_usec;
 };
 
 int probe_read_shmem(struct probe_reader *r, pid_t pid, struct probe_shmem *ret);

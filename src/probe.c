@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "clock.h"
 #include "probe-internal.h"
 #include "procfs.h"
 #include "snapshot.h"
@@ -19,6 +20,8 @@
 #define KILL_STACK (64 * KIB) /* goes down a tree of cgroups */
 #define TEXT_MAX   4096       /* of a command line or a cgroup path */
 #define KILL_PATH  512
+/* Within one choice what a cgroup prefers does not change. */
+#define PREFERENCE_USEC (20 * USEC_PER_MSEC)
 
 enum request_kind {
 	REQUEST_CMDLINE,
@@ -92,6 +95,24 @@ static int read_cmdline(struct probe_reader *r, pid_t pid, size_t size, char *re
 	return 0;
 }
 
+/* Some ten calls for each of a family, who have one answer between them. */
+static enum cgroup_preference read_preference(struct probe_reader *r, const char *cgroup)
+{
+	uint64_t now_usec = monotonic_usec();
+	size_t size = strlen(cgroup) + 1;
+
+	if (now_usec - r->known_usec < PREFERENCE_USEC && strcmp(r->known_cgroup, cgroup) == 0)
+		return r->known_preference;
+	r->known_preference = cgroup_preference_at(r->cgroup_fd, cgroup);
+	r->known_usec = now_usec;
+	if (size > sizeof(r->known_cgroup))
+		size = 0;
+	memcpy(r->known_cgroup, cgroup, size);
+	if (size == 0)
+		r->known_cgroup[0] = '\0';
+	return r->known_preference;
+}
+
 static int read_cgroup(struct probe_reader *r, const struct request *q, struct answer *ret)
 {
 	ssize_t n = procfs_read_file(
@@ -108,7 +129,7 @@ static int read_cgroup(struct probe_reader *r, const struct request *q, struct a
 		e = cgroup_join(r->cgroup_root, shown, ret->text, q->size);
 	}
 	ret->preference = e == 0 && q->preference && r->cgroup_fd >= 0
-		? cgroup_preference_at(r->cgroup_fd, ret->text)
+		? read_preference(r, ret->text)
 		: CGROUP_PREFERENCE_NONE;
 	return e;
 }

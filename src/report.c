@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define RING_SIZE  256 /* entries of some 1 KiB; a power of two. A full set of victims has 128 */
+#define RING_SIZE  512 /* entries of some 1 KiB; a power of two. A full set of victims has 256 */
 #define LINE_SIZE  1000
 #define STACK_SIZE (64 * KIB)
 

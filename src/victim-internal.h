@@ -61,8 +61,9 @@ struct chooser {
 	const struct victim_fns *fns;
 	struct choice *ret;
 	uint64_t alone_bytes, small_bytes;
-	uint64_t least_bytes; /* who may give less is not ranked */
-	bool guessed;         /* much shared memory was judged by the counters of all rows */
+	uint64_t enough_bytes; /* need->bytes, or more of a family that outgrows its dead */
+	uint64_t least_bytes;  /* who may give less is not ranked */
+	bool guessed;          /* much shared memory was judged by the counters of all rows */
 
 	uint32_t walk_count, walk_failures;
 	uint64_t walked_bytes;
@@ -120,6 +121,9 @@ const struct walked *victim_walk_of(const struct chooser *ch, uint32_t task);
 /* Adds one that is not chosen to the report, if there is room. */
 void victim_set_note(struct chooser *ch, const struct candidate *c);
 bool victim_set_has_room(const struct chooser *ch);
+
+/* What the chosen one gives that gives least; the set is not empty. */
+uint64_t victim_set_least_bytes(const struct chooser *ch);
 
 /* Takes the next eligible group in rank into the set; ch->covered tells when it is enough. */
 void victim_set_take(struct chooser *ch, struct candidate *c);

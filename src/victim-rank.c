@@ -22,6 +22,9 @@
 /* Below, shared memory is never worth a walk. */
 #define WALK_MIN_BYTES MIB
 
+/* Of the need: who holds less is not worth a preference, which takes reading. */
+#define PREFER_DIVISOR 128
+
 /* --- badness --- */
 
 static int64_t badness_of(
@@ -203,7 +206,7 @@ static uint64_t shmem_bytes_of(struct chooser *ch, uint32_t task, const struct m
 /* A group that holds less than this gets nothing from a prefer rule, see victim.h. */
 static bool worth_preferring(const struct chooser *ch, uint64_t bytes)
 {
-	return bytes >= ch->need->bytes / VICTIM_SET_MAX;
+	return bytes >= ch->need->bytes / PREFER_DIVISOR;
 }
 
 static bool may_be_preferred(const struct chooser *ch, const struct task *t)
@@ -261,6 +264,13 @@ static bool beneath_notice(const struct chooser *ch, const struct victim_scratch
 		!victim_in_brood(ch, &ch->s->tasks[e->task]);
 }
 
+/* The set is full, and of those who give more. */
+static bool finds_no_room(const struct chooser *ch, const struct victim_scratch *e)
+{
+	return !ch->need->explain && ch->set_count == VICTIM_SET_MAX &&
+		e->yield_bytes <= victim_set_least_bytes(ch);
+}
+
 /*
  * The shared memory that comes back with the group, and the rule that has a say in its rank. A walk
  * is spared those who are not eligible, for it costs more than anything else here.
@@ -302,6 +312,10 @@ static void weigh(struct chooser *ch, const struct victim_scratch *e)
 	if (beneath_notice(ch, e)) {
 		ch->any_eligible = true; /* as good as certain, and all that matters of it */
 		ch->largest_bytes = max_u64(ch->largest_bytes, e->yield_bytes);
+		return;
+	}
+	if (finds_no_room(ch, e)) {
+		ch->eligible_bytes += e->yield_bytes; /* for the next set */
 		return;
 	}
 	g = sharedmm_group_of(ch->sm, e->task, ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);

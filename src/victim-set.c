@@ -26,6 +26,11 @@ static uint32_t smallest_chosen(const struct choice *c)
 	return smallest;
 }
 
+uint64_t victim_set_least_bytes(const struct chooser *ch)
+{
+	return ch->ret->candidates[smallest_chosen(ch->ret)].yield_bytes;
+}
+
 static void leave_out(struct chooser *ch, struct candidate *c, enum victim_reason reason)
 {
 	c->reason = reason;
@@ -81,12 +86,12 @@ void victim_set_take(struct chooser *ch, struct candidate *c)
 	ret->candidates[ret->candidate_count++] = *c;
 	ch->set_count++;
 	ch->set_bytes += c->yield_bytes;
-	if (ch->set_bytes >= ch->need->bytes)
+	if (ch->set_bytes >= ch->enough_bytes)
 		ch->covered = true;
 	while (ch->covered && ch->set_count > 1) {
 		struct candidate *least = &ret->candidates[smallest_chosen(ret)];
 
-		if (ch->set_bytes - least->yield_bytes < ch->need->bytes)
+		if (ch->set_bytes - least->yield_bytes < ch->enough_bytes)
 			break;
 		leave_out(ch, least, REASON_REDUNDANT);
 	}
@@ -202,6 +207,8 @@ void victim_set_conclude(struct chooser *ch)
 		ret->result = VICTIM_UNREAD;
 		return;
 	}
+	if (ch->set_bytes >= ch->need->bytes)
+		ch->covered = true;
 	if (!ch->covered)
 		keep_who_helps(ch);
 	ret->result = result_of(ch);

@@ -10,6 +10,8 @@
 #define BROOD_MIN         32
 #define BROOD_FACTOR      4
 #define BROOD_YOUNG_TICKS UINT64_C(6000)
+/* A family bears again what it lost if it is this part of it: choices follow each other quickly. */
+#define OUTGROWN_PART 4
 
 #define NEGLIGIBLE_DIVISOR 16
 /* Who gives this much of it less than another is not its equal. */
@@ -118,7 +120,9 @@ static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 	ch->set_bytes = ch->eligible_bytes = 0;
 	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
 	victim_rank_begin(ch);
-	while (!ch->covered && !ch->waits && victim_rank_next(ch, &c, &avoided)) {
+	while (!ch->covered && !ch->waits &&
+		!(ch->brood.bytes > 0 && ch->set_count == VICTIM_SET_MAX) &&
+		victim_rank_next(ch, &c, &avoided)) {
 		if (ch->set_count > 0 && ch->brood.bytes > 0 &&
 			!victim_in_brood(ch, &ch->s->tasks[c.task]))
 			break;
@@ -197,6 +201,9 @@ static uint32_t sum_of_family(struct chooser *ch, uint32_t class, bool dying, st
 		groups += reason == REASON_CHOSEN;
 		if (reason == REASON_CHOSEN || (dying && reason == REASON_DYING))
 			b->bytes = add_sat_u64(b->bytes, victim_yield_bytes(ch, g, 0));
+		if (reason == REASON_CHOSEN && ch->need->brood &&
+			t->id.start_ticks > ch->need->brood->newest_ticks)
+			b->born_bytes = add_sat_u64(b->born_bytes, victim_yield_bytes(ch, g, 0));
 	}
 	return groups;
 }
@@ -237,6 +244,37 @@ static bool find_brood(struct chooser *ch)
 			ch->brood = b;
 	}
 	return ch->brood.bytes > 0;
+}
+
+/* How many choices in a row it was chosen from, and has borne again a good part of what it lost. */
+static uint32_t times_outgrown(const struct chooser *ch)
+{
+	const struct brood *before = ch->need->brood, *b = &ch->brood;
+
+	if (!is_that_before(ch, b) || b->born_bytes == 0)
+		return 1;
+	if (b->born_bytes < before->taken_bytes / OUTGROWN_PART)
+		return before->times;
+	return before->times + (before->times < UINT32_MAX);
+}
+
+/* What a family is to give: twice as much each time that it has outgrown its dead, until there are
+ * fewer than could bear as many. */
+static uint64_t family_need_bytes(const struct chooser *ch)
+{
+	uint64_t need = ch->need->bytes;
+
+	for (uint32_t i = 1; i < ch->brood.times && need < ch->brood.bytes; i++)
+		need = add_sat_u64(need, need);
+	return max_u64(min_u64(need, ch->brood.bytes), ch->need->bytes);
+}
+
+static void choose_of_family(struct chooser *ch)
+{
+	ch->brood.times = times_outgrown(ch);
+	ch->brood.newest_ticks = youngest_ticks(ch->s);
+	ch->enough_bytes = family_need_bytes(ch);
+	rank_and_take(ch, 0);
 }
 
 uint64_t victim_negligible_bytes(const struct victim_need *need)
@@ -301,13 +339,14 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 		.heap = scratch,
 		.alone_bytes = need->alone_bytes > 0 ? need->alone_bytes : need->bytes,
 		.small_bytes = max_u64(need->bytes / SMALL_DIVISOR, 1),
+		.enough_bytes = need->bytes,
 	};
 
 	ret->generation = s->generation;
 	ret->count = 0;
 	ret->yield_bytes = 0;
 	ret->incomplete = false;
-	ret->brood.bytes = 0;
+	ret->brood = (struct brood){ 0 };
 	ret->unread = false;
 	rank_and_take(&ch, victim_negligible_bytes(need));
 	if (lacks_rows(&ch)) {
@@ -319,12 +358,13 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 	if (!does_without_negligible(&ch))
 		rank_and_take(&ch, 0);
 	if ((!is_alone(&ch) || need->brood) && find_brood(&ch))
-		rank_and_take(&ch, 0);
-	ret->brood = ch.brood;
+		choose_of_family(&ch);
 	ret->unread = ch.unread;
 	if (need->explain)
 		note_rest(&ch);
 	victim_set_conclude(&ch);
+	ret->brood = ch.brood;
+	ret->brood.taken_bytes = ret->yield_bytes;
 }
 
 enum victim_reason victim_consider(const struct snapshot *s, struct sharedmm *sm,

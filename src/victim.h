@@ -5,7 +5,7 @@
  *
  * Rank: the badness of a group, as the kernel counts it, but by what would come back instead of
  * what is mapped; a prefer rule adds prefer_points of the total, if the group holds at least a
- * VICTIM_SET_MAX-th of the need (else not even a full set of its kind could cover it). Those that
+ * 128th of the need (else a hundred of its kind could not cover it). Those that
  * an avoid rule matches come after all others, once they are eligible. Equal badness: the larger
  * yield first, then the younger, then the higher pid. Rules see every member of a group; protect
  * goes before avoid, avoid before prefer.
@@ -23,6 +23,9 @@
  * bigger than one of its processes, and a prefork server is never touched while any single group
  * covers the need. A family that counted so a moment ago goes on to (victim_need.brood), though
  * what is still needed, while its dead give their memory back, may be less than an innocent has.
+ * Where it bears again a quarter of what it lost, from one choice to the next, it is to give twice
+ * as much each time: what is free then is used up by those who are born, and taking no more than is
+ * needed would go on for as long as they are.
  *
  * Shared memory mapped by several groups comes back with none of them, but with all. When the
  * choice would otherwise fall short, the eligible group with the largest share of such memory
@@ -36,9 +39,9 @@
 #include "sharedmm.h"
 #include "snapshot.h"
 
-#define VICTIM_SET_MAX    128 /* groups signalled in one go */
+#define VICTIM_SET_MAX    256 /* groups signalled in one go */
 #define VICTIM_REPORT_MAX 64  /* candidates kept with their reasons */
-#define VICTIM_HIDDEN_MAX 128 /* as KILL_SLOTS: those in flight are listed alike */
+#define VICTIM_HIDDEN_MAX 256 /* as KILL_SLOTS: those in flight are listed alike */
 #define VICTIM_IDS_MAX    16  /* members remembered of a hidden mm */
 
 /* The identity of an mm across snapshots: its marks and those who held it. */
@@ -109,6 +112,11 @@ struct brood {
 	uid_t uid;
 	uint64_t since_ticks; /* its young were born since */
 	uint64_t bytes;       /* that these give, or did; 0: there is no such family */
+	/* For the next choice, soon after this one: */
+	uint64_t newest_ticks; /* who is younger was born since */
+	uint64_t born_bytes;   /* what those gave in this one who were born since that before, */
+	uint64_t taken_bytes;  /* and what was taken of it */
+	uint32_t times;        /* it has outgrown its dead, and once more: see below */
 };
 
 struct victim_need {

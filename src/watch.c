@@ -132,8 +132,10 @@ int watch_look(struct watch *w, struct actor *a, uint64_t coming_elsewhere_bytes
 
 		if (r < 0)
 			return r;
-		if (observe)
+		if (observe) {
 			actor_observe(a, &w->engine, &w->input);
+			w->input.look_usec = sub_or_zero_u64(monotonic_usec(), w->input.now_usec);
+		}
 		/* The outcome of the last action may yet have to be told, if sensing failed after
 		 * it. */
 		engine_step(&w->engine, &w->input, &w->action);

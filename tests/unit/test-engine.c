@@ -536,6 +536,71 @@ static void an_upgrade_that_cannot_be_asked_about_for_long_is_given_up_and_nobod
 	assert_int_equal(w.recovered, 1);
 }
 
+/* Memory is short: another one is looked for after 250 ms, as for him who cannot be read when he is
+ * chosen; of him all are unread here, so that it takes as long again. */
+static void what_an_upgrade_that_cannot_be_asked_about_holds_is_not_coming(void **state)
+{
+	struct world w;
+	uint64_t due;
+
+	world_init(&w);
+	world_hog(&w, 500, 0)->term_after = USEC_NEVER;
+	world_hog(&w, 450, 0);
+	due = w.now + w.config.term_grace_usec;
+	w.unread_from = due - 10 * MS;
+	w.unread_until = due + 800 * MS;
+	world_run(&w, 10900 * MS);
+	assert_in_range(w.hog[1].sig_usec - due, 500 * MS, 580 * MS);
+	assert_true(w.hog[1].gone);
+	/* Then he is needed no more. */
+	assert_int_equal(w.hog[0].sig, 0);
+	assert_int_equal(w.hog[0].kill_usec, 0);
+	assert_int_equal(w.recovered, 1);
+}
+
+/* Hundreds of victims: a look at them takes longer than the time between two. */
+static void looks_leave_the_cpu_to_those_who_are_dying(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	world_hog(&w, 990, 0)->dies_after = 500 * MS;
+	assert_int_equal(world_look(&w), w.now + 10 * MS);
+	w.in.look_usec = 2 * MS;
+	assert_int_equal(world_look(&w), w.now + 10 * MS);
+	w.in.look_usec = 30 * MS;
+	assert_int_equal(world_look(&w), w.now + 120 * MS);
+	/* It is late, but no deadline is missed. */
+	w.hog[0].dies_after = USEC_NEVER;
+	w.in.look_usec = 600 * MS;
+	assert_int_equal(world_look(&w), w.now + w.config.victim_timeout_usec);
+}
+
+/* What each of them gives back is gone at once, for somebody is born in his place. */
+static void what_came_back_long_ago_does_not_hold_others_up(void **state)
+{
+	struct world w;
+	uint32_t first = 0;
+	uint64_t now;
+
+	world_init(&w);
+	for (int i = 0; i < 20; i++)
+		world_hog(&w, 10, 0)->dies_after = (uint64_t)(i + 1) * 60 * MS;
+	w.used_elsewhere = 810 * MIB;
+	while (w.chosen <= 11) {
+		uint32_t freed = w.freed;
+
+		(void)world_look(&w);
+		w.used_elsewhere += (w.freed - freed) * 10 * MIB;
+		if (first == 0)
+			first = w.chosen;
+		now = w.now;
+		world_advance(&w, now + 10 * MS);
+	}
+	assert_int_equal(first, 11);
+	assert_in_range(w.freed, 3, 7);
+}
+
 static void who_may_not_be_killed_after_all_is_given_up_at_once(void **state)
 {
 	struct world w;
@@ -1352,6 +1417,9 @@ int main(void)
 		cmocka_unit_test(an_upgrade_that_could_not_be_asked_about_is_no_kill),
 		cmocka_unit_test(
 			an_upgrade_that_cannot_be_asked_about_for_long_is_given_up_and_nobody_hidden),
+		cmocka_unit_test(what_an_upgrade_that_cannot_be_asked_about_holds_is_not_coming),
+		cmocka_unit_test(looks_leave_the_cpu_to_those_who_are_dying),
+		cmocka_unit_test(what_came_back_long_ago_does_not_hold_others_up),
 		cmocka_unit_test(who_may_not_be_killed_after_all_is_given_up_at_once),
 		cmocka_unit_test(a_large_mm_may_be_held_for_longer_by_those_who_read_it),
 		cmocka_unit_test(a_core_dump_is_ended_at_once_where_sigterm_cannot),

@@ -195,6 +195,57 @@ static void a_cgroup_that_dies_at_once_is_said(void **state)
 	assert_int_equal(lseek(fd, 0, SEEK_END), 1);
 }
 
+static void write_in_cgroup(const struct world *w, const char *file, const char *text)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/v2/%s", w->root, file);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void bomb_in_pod(void *ctx, const struct task *t, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s", t->id.pid >= 100 ? "/pod" : "/old");
+}
+
+/* Twenty old ones are as large as each of the bomb, and before them in every order but of birth. */
+static void a_fork_bomb_is_found_though_none_of_it_is_large(void **state)
+{
+	struct world *w = *state;
+	struct escalation_result r;
+	const struct config config = { .final = FINAL_NONE };
+	char path[128], procs[256] = "";
+
+	for (pid_t pid = 10; pid < 30; pid++) {
+		born(w, pid, 1, 500, pid);
+		snprintf(procs + strlen(procs), sizeof(procs) - strlen(procs), "%d\n", pid);
+	}
+	pass(w);
+	escalation.cgroup_of = bomb_in_pod;
+	snprintf(path, sizeof(path), "%s/v2/old", w->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_in_cgroup(w, "old/cgroup.procs", procs);
+	write_in_cgroup(w, "old/memory.current", "52428800\n");
+	write_in_cgroup(w, "old/cgroup.kill", "");
+	write_in_cgroup(w, "pod/memory.current", "314572800\n");
+	write_in_cgroup(w, "pod/cgroup.kill", "");
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, NULL, &r);
+	assert_true(r.acted);
+	assert_string_equal(r.what, "/pod");
+	assert_int_equal(r.bytes, 300 * MIB);
+	/* Protected, it leaves the other one. */
+	by_pid(w, 101)->adj = -1000;
+	show(w, by_pid(w, 101));
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, NULL, &r);
+	assert_true(r.acted);
+	assert_string_equal(r.what, "/old");
+	assert_int_equal(r.bytes, 50 * MIB);
+}
+
 int main(void)
 {
 #define POD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -209,6 +260,7 @@ int main(void)
 		POD(what_could_not_be_asked_in_time_is_forbidden),
 		POD(a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone),
 		POD(a_cgroup_that_dies_at_once_is_said),
+		POD(a_fork_bomb_is_found_though_none_of_it_is_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

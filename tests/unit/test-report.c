@@ -238,12 +238,12 @@ static void a_kill_that_failed(void **state)
 		&e, "could not kill 4242 (java) and 1 sharer: Too many open files; choosing again");
 	e.error = -ENOSPC;
 	assert_said(&e,
-		"could not kill 4242 (java) and 1 sharer: no room for it among the 128 "
+		"could not kill 4242 (java) and 1 sharer: no room for it among the 256 "
 		"groups of 2048 processes in all in flight; choosing again");
 	e.members = KILL_MEMBERS_MAX + 1;
 	assert_said(&e,
 		"could not kill 4242 (java) and 2048 sharers: no room for it among the "
-		"128 groups of 2048 processes in all in flight; hidden, next victim");
+		"256 groups of 2048 processes in all in flight; hidden, next victim");
 }
 
 static void nobody_left_says_what_to_do(void **state)

@@ -256,6 +256,102 @@ static void test_a_bomb_remains_one_to_the_end(void **state)
 	assert_chosen_alone(w, innocent);
 }
 
+/* Some of the bomb are born after all that was seen before. */
+static void born_since(struct world *w, int first, int count)
+{
+	uint64_t newest = 0;
+
+	for (uint32_t i = 0; i < w->s.count; i++)
+		newest = max_u64(newest, w->tasks[i].id.start_ticks);
+	for (int i = first; i < first + count; i++)
+		w->tasks[1 + i].id.start_ticks = newest + 1;
+}
+
+/* What its dead gave back is gone again when the next are chosen. */
+static void test_a_bomb_that_outgrows_its_dead_loses_twice_as_many_each_time(void **state)
+{
+	static const uint32_t counts[] = { 10, 20, 40, 80 };
+	struct world *w = *state;
+	struct brood before = { 0 };
+
+	process(w, "innocent", 8 * MIB);
+	bomb(w, 100, 2 * MIB);
+	w->need.bytes = w->need.alone_bytes = 20 * MIB;
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		born_since(w, (int)i * 10, 10);
+		assert_int_equal(choose(w), VICTIM_CHOSEN);
+		assert_int_equal(w->choice.count, counts[i]);
+		assert_int_equal(chosen_of(w, "bomb"), counts[i]);
+		assert_int_equal(w->choice.brood.times, i + 1);
+		before = w->choice.brood;
+		w->need.brood = &before;
+	}
+	/* No more than there are, */
+	born_since(w, 50, 20);
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(chosen_of(w, "bomb"), 100);
+	/* who cover the need though not all that was asked of them. */
+	before.times = 63;
+	for (uint32_t i = 1; i < w->s.count; i += 2)
+		w->tasks[i].flags |= TASK_KILL_PENDING;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(chosen_of(w, "bomb"), 50);
+	/* Another family begins anew. */
+	before.uid++;
+	for (uint32_t i = 1; i < w->s.count; i++)
+		w->tasks[i].flags &= ~(uint32_t)TASK_KILL_PENDING;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.count, 10);
+	assert_int_equal(w->choice.brood.times, 1);
+}
+
+static void test_a_family_that_bears_few_or_none_gives_what_is_needed(void **state)
+{
+	struct world *w = *state;
+	struct brood before;
+
+	process(w, "innocent", 8 * MIB);
+	bomb(w, 200, 2 * MIB);
+	w->need.bytes = w->need.alone_bytes = 40 * MIB;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	before = w->choice.brood;
+	assert_int_equal(before.taken_bytes, 40 * MIB);
+	w->need.brood = &before;
+	/* None: sixty hogs that grow are no bomb. */
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.brood.times, 1);
+	assert_int_equal(w->choice.count, 20);
+	/* Fewer than a quarter of those who died, then as many. */
+	before.times = 2;
+	born_since(w, 0, 4);
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.brood.times, 2);
+	assert_int_equal(w->choice.count, 40);
+	born_since(w, 0, 5);
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.brood.times, 3);
+	assert_int_equal(w->choice.count, 80);
+}
+
+/* To tell whether somebody is protected takes calls: not of those for whom there is no room. */
+static void test_nobody_is_looked_at_for_whom_there_is_no_room(void **state)
+{
+	struct world *w = *state;
+
+	when(&rule(w, RULE_PROTECT, "sshd")->exe, "sshd$");
+	for (int i = 0; i < 400; i++)
+		process(w, "small", 3 * MIB);
+	w->need.bytes = w->need.alone_bytes = 800 * MIB;
+	assert_int_equal(choose(w), VICTIM_PARTIAL);
+	assert_int_equal(w->details, VICTIM_SET_MAX);
+	assert_int_equal(chosen_of(w, "small"), VICTIM_SET_MAX);
+	/* Who gives more has room made for him. */
+	process(w, "larger", 4 * MIB)->oom_score_adj = -10;
+	assert_int_equal(choose(w), VICTIM_PARTIAL);
+	assert_int_equal(chosen_of(w, "larger"), 1);
+	assert_int_equal(w->choice.count, VICTIM_SET_MAX);
+}
+
 static void test_a_prefork_server_is_no_fork_bomb(void **state)
 {
 	struct world *w = *state;
@@ -391,6 +487,9 @@ int main(void)
 		TEST(test_sixty_shared_memory_hogs),
 		TEST(test_a_fork_bomb_dies_rather_than_innocents),
 		TEST(test_a_bomb_remains_one_to_the_end),
+		TEST(test_a_bomb_that_outgrows_its_dead_loses_twice_as_many_each_time),
+		TEST(test_a_family_that_bears_few_or_none_gives_what_is_needed),
+		TEST(test_nobody_is_looked_at_for_whom_there_is_no_room),
 		TEST(test_a_prefork_server_is_no_fork_bomb),
 		TEST(test_what_looks_like_a_bomb_but_is_one_mm),
 		TEST(test_a_bomb_is_of_one_user),

@@ -246,17 +246,17 @@ static void test_more_than_a_set_holds_the_largest_first(void **state)
 {
 	struct world *w = *state;
 
-	for (uint64_t i = 0; i < 400; i++)
-		process(w, "worker", 4 * MIB + i * 4 * KIB)->uid = (uid_t)i;
+	for (uint64_t i = 0; i < 800; i++)
+		process(w, "worker", 2 * MIB + i * 2 * KIB)->uid = (uid_t)i;
 	assert_int_equal(choose(w), VICTIM_PARTIAL);
 	assert_sound(w);
 	assert_int_equal(w->choice.count, VICTIM_SET_MAX);
 	for (uint32_t i = 0; i < w->choice.count; i++)
-		assert_true(victim(w, i)->yield_bytes >= 4 * MIB + 1088 * KIB);
+		assert_true(victim(w, i)->yield_bytes >= 2 * MIB + 1088 * KIB);
 	/* Where even a set of them is next to nothing, none dies. */
-	for (uint64_t i = 0; i < 1600; i++)
+	for (uint64_t i = 0; i < 2000; i++)
 		process(w, "worker", 4 * MIB)->uid = 2000 + (uid_t)i;
-	w->need.bytes = w->need.alone_bytes = 7 * GIB;
+	w->need.bytes = w->need.alone_bytes = 9 * GIB;
 	assert_int_equal(choose(w), VICTIM_HOPELESS);
 }
 

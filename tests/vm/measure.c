@@ -177,6 +177,8 @@ static struct sample read_sample(int meminfo_fd)
 /* All that depends on the moment. */
 struct progress {
 	long start, last, low_since, act_since, above_since;
+	long barren_since; /* a bomb has borne nobody: it is dead, for else it would */
+	unsigned born;
 	bool daemon_killed;
 };
 
@@ -204,6 +206,9 @@ static void note(
 	o->last_kib = s.available_kib;
 	o->run_msec = now - p->start;
 	p->above_since = enough ? (p->above_since < 0 ? now : p->above_since) : -1;
+	if (lab->born != p->born)
+		p->barren_since = now;
+	p->born = lab->born;
 	p->last = now;
 }
 
@@ -211,7 +216,9 @@ static bool is_over(const struct outcome *o, const struct progress *p, const str
 {
 	bool all_dead = !(s->flags & SCENARIO_ALL_DIE) || lab_count_roles(LAB_VICTIM, false) == 0;
 
-	if (!lab->scenario_ready || !all_dead)
+	bool barren = p->barren_since > 0 && p->last - p->barren_since >= STABLE_MSEC;
+
+	if ((!lab->scenario_ready && !barren) || !all_dead)
 		return false;
 	if (s->flags & SCENARIO_NOT_LOW)
 		return lab_count_roles(LAB_VICTIM, true) > 0;
