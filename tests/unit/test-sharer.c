@@ -3,6 +3,7 @@
  * sharer.c and blame.c: sharers born while their group is killed, and who is named when nothing
  * comes back.
  */
+#include "kill-internal.h"
 #include "kill-world.h"
 
 static int is_pid(void *ctx, const struct task *t)
@@ -566,6 +567,37 @@ static void blame_a_holder_that_is_not_dying(void **state)
 	assert_int_not_equal(blame.kind, BLAME_PINNED);
 }
 
+/* The search compares with every task that looks like a sharer: of a hundred that are stuck at once
+ * the first few have it made. */
+static void searches_for_holders_have_a_share_of_the_time_only(void **state)
+{
+	struct world *w = *state;
+	struct kill_blame blame;
+	pid_t keep = 143;
+	struct kill_status st;
+	int slot;
+
+	make_pair(w);
+	slot = killed_and_stuck(w, 103);
+	born(w, keep, 103, 2000, 3)->marks = 9;
+	show(w, by_pid(w, keep));
+	assert_int_equal(kill_observe(w->k, slot, is_pid, &keep, &st), 0);
+	w->k->blame_since_usec = monotonic_usec();
+	w->k->blame_usec = 50 * USEC_PER_MSEC;
+	kill_explain(w->k, slot, &blame);
+	assert_int_not_equal(blame.kind, BLAME_PINNED);
+	w->k->blame_usec--;
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_PINNED);
+	/* The next second has its own. */
+	w->k->blame_usec = USEC_PER_SEC;
+	w->k->blame_since_usec = monotonic_usec() - USEC_PER_SEC;
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_PINNED);
+	assert_int_equal(blame.pid, keep);
+	assert_in_range(w->k->blame_usec, 0, USEC_PER_SEC / 2);
+}
+
 /* Shows three threads of a process, the one in D state waiting. */
 static void show_threads(struct world *w, pid_t pid, int in_d_state)
 {
@@ -693,6 +725,7 @@ int main(void)
 		TEST(one_that_a_later_pass_saw_is_found_too),
 		TEST(keys_tell_a_sharer_from_forks_without_a_comparison),
 		TEST(blame_a_holder_that_is_not_dying),
+		TEST(searches_for_holders_have_a_share_of_the_time_only),
 		TEST(blame_a_thread_in_d_state),
 		TEST(blame_a_core_dump),
 		TEST(blame_a_kernel_thread_or_nobody),
