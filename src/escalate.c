@@ -206,7 +206,9 @@ static void kill_largest_cgroup(
 {
 	uint64_t until_usec = monotonic_usec() + CGROUP_CHECK_USEC;
 
-	consider_cgroups_of(e, s, task_birth, CGROUP_YOUNG_MAX, until_usec, ret);
+	/* A family of thousands may take all of its time, but not that of the others. */
+	consider_cgroups_of(
+		e, s, task_birth, CGROUP_YOUNG_MAX, until_usec - CGROUP_CHECK_USEC / 2, ret);
 	consider_cgroups_of(e, s, task_bytes, CGROUP_TASKS_MAX, until_usec, ret);
 	if (ret->bytes == 0)
 		ret->error = -ENOENT;

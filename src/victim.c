@@ -253,7 +253,7 @@ static uint32_t times_outgrown(const struct chooser *ch)
 
 	if (!is_that_before(ch, b) || b->born_bytes == 0)
 		return 1;
-	if (b->born_bytes < before->taken_bytes / OUTGROWN_PART)
+	if (before->taken_bytes == 0 || b->born_bytes < before->taken_bytes / OUTGROWN_PART)
 		return before->times;
 	return before->times + (before->times < UINT32_MAX);
 }

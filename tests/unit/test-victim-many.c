@@ -331,6 +331,10 @@ static void test_a_family_that_bears_few_or_none_gives_what_is_needed(void **sta
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_int_equal(w->choice.brood.times, 3);
 	assert_int_equal(w->choice.count, 80);
+	/* Where nobody could be taken there was nothing to outgrow. */
+	before.taken_bytes = 0;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(w->choice.brood.times, 2);
 }
 
 /* To tell whether somebody is protected takes calls: not of those for whom there is no room. */
