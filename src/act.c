@@ -13,6 +13,8 @@
 /* Who has been made ready so long ago is signalled before others are: he would have to be looked at
  * again, and his memory is wanted. */
 #define BATCH_USEC (25 * USEC_PER_MSEC)
+/* Then it is time to look at what has come back, and to choose anew. */
+#define SET_USEC (500 * USEC_PER_MSEC)
 /* In a dry run nobody dies, so the same choice would be reported with every look. */
 #define DRY_RUN_HOLD_USEC (10 * USEC_PER_SEC)
 
@@ -230,28 +232,40 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 		ret->hold_usec = DRY_RUN_HOLD_USEC;
 }
 
+/* A fork family is outgrown by what it lost, and that is known here. */
+static void note_taken(struct actor *a, const struct engine_outcome *o)
+{
+	if (a->choice->brood.bytes == 0)
+		return;
+	a->brood.taken_bytes = 0;
+	for (uint32_t i = 0; i < o->count && o->count > 1; i++)
+		a->brood.taken_bytes = add_sat_u64(a->brood.taken_bytes, o->expected_bytes[i]);
+}
+
 /* Prepares and signals those chosen. Many of them in batches, each within the time for which what
  * was read of its members holds: the first ones' memory comes back while the last are made ready.
- */
+ * Who has not had his turn after some time may not be needed any more. */
 static void signal_chosen(struct actor *a, const struct action *action, const struct act_context *c,
 	struct engine_outcome *ret)
 {
-	uint64_t began_usec = monotonic_usec();
+	uint64_t began_usec = monotonic_usec(), batch_usec = began_usec, now_usec = began_usec;
 	int slots[VICTIM_SET_MAX];
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < a->choice->count; i++) {
+	for (uint32_t i = 0; i < a->choice->count && now_usec - began_usec < SET_USEC; i++) {
 		int slot = act_prepare(a, &a->choice->candidates[a->choice->chosen[i]], c->place);
 
 		if (slot >= 0)
 			slots[count++] = slot;
-		if (monotonic_usec() - began_usec < BATCH_USEC)
+		now_usec = monotonic_usec();
+		if (now_usec - batch_usec < BATCH_USEC)
 			continue;
 		signal_slots(a, slots, count, action, c, ret);
-		began_usec = monotonic_usec();
+		batch_usec = monotonic_usec();
 		count = 0;
 	}
 	signal_slots(a, slots, count, action, c, ret);
+	note_taken(a, ret);
 }
 
 static void carry_out_choose(struct actor *a, const struct action *action,

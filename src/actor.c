@@ -16,6 +16,8 @@
 #define TABLE_MAX (UINT32_C(1) << 22)
 /* A fork family that was chosen from goes on to count as one for so long. */
 #define BROOD_USEC (10 * USEC_PER_SEC)
+/* Who bears as many in a longer time than this is not ahead of us. */
+#define BROOD_QUICK_USEC USEC_PER_SEC
 /* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
  * keeps the states that it met: 0 to 15 KiB for an ordinary pattern, 1.1 MiB for a hostile one.
  * Those that the processes of this machine lead to exist after the rehearsal; who takes much there
@@ -321,7 +323,7 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 	const struct domain_place *place)
 {
 	/* Who wants to see everybody has nobody left out. */
-	uint64_t light_bytes = need.explain ? 0 : victim_negligible_bytes(&need);
+	uint64_t light_bytes = need.explain ? 0 : victim_negligible_bytes(&need), age;
 	int r = reader_refresh(&a->reader, &a->snapshot, light_bytes, swap_used_bytes);
 
 	if (r < 0)
@@ -330,8 +332,11 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 	list_in_flight(a);
 	need.in_flight = a->in_flight;
 	set_scope(a, place, &need);
-	if (a->brood.bytes > 0 && monotonic_usec() - a->brood_usec < BROOD_USEC)
+	age = monotonic_usec() - a->brood_usec;
+	if (a->brood.bytes > 0 && age < BROOD_USEC && a->brood_place == place)
 		need.brood = &a->brood;
+	if (age >= BROOD_QUICK_USEC)
+		a->brood.taken_bytes = 0;
 	r = choose(a, &need);
 	if (r == 0 && a->choice->incomplete) {
 		snapshot_complete(&a->snapshot);
@@ -340,6 +345,7 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 	if (r == 0 && a->choice->brood.bytes > 0) {
 		a->brood = a->choice->brood;
 		a->brood_usec = monotonic_usec();
+		a->brood_place = place;
 	}
 	return r;
 }
@@ -358,6 +364,7 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 
 	if (r == 0)
 		r = killer_rehearse(a->killer);
+	a->brood.bytes = 0;
 	taken = sub_or_zero_u64(survive_heap_bytes(), before);
 	a->reserve_bytes =
 		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + taken;

@@ -38,8 +38,9 @@ struct actor {
 	struct victim_scratch *scratch;
 	uint8_t *scope; /* by index of the task: it is in the domain */
 	struct choice *choice;
-	struct brood brood;  /* of the last choice that had one, */
-	uint64_t brood_usec; /* and when that was */
+	struct brood brood;                     /* of the last choice that had one, */
+	uint64_t brood_usec;                    /* when that was, */
+	const struct domain_place *brood_place; /* and where */
 	struct hidden_list *hidden;
 	struct hidden_list *pins_said; /* pinned mms that were reported already */
 	struct hidden_list *in_flight; /* mms of the slots in use: never chosen a second time */

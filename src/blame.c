@@ -15,6 +15,8 @@
 /* In each span of time searches for who else holds an mm begin until they have taken so much. */
 #define BLAME_SPAN_USEC   USEC_PER_SEC
 #define BLAME_BUDGET_USEC (50 * USEC_PER_MSEC)
+/* There are not many of these. */
+#define BLAME_ALWAYS_BYTES (64 * MIB)
 
 /* Workers of a CPU ("kworker/0:1", "ksoftirqd/0"): many, and none borrows an mm for long. */
 static bool is_cpu_worker(const struct task *t)
@@ -177,7 +179,7 @@ static bool blame_holder(struct killer *k, struct slot *s, struct kill_blame *re
 		k->blame_since_usec = began;
 		k->blame_usec = 0;
 	}
-	if (k->blame_usec >= BLAME_BUDGET_USEC)
+	if (k->blame_usec >= BLAME_BUDGET_USEC && s->expected_bytes < BLAME_ALWAYS_BYTES)
 		return false;
 	found = find_holder(k, s, ret);
 	k->blame_usec += monotonic_usec() - began;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What engine.c (decides), engine-outcome.c (takes note of what came of it) and engine-state.c (tells
- * others) share; nobody else includes it.
+ * What engine.c (decides), engine-outcome.c (takes note of what came of it) and engine-state.c
+ * (tells others) share; nobody else includes it.
  */
 #pragma once
 

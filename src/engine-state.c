@@ -29,7 +29,9 @@ void engine_settle(struct engine *e, uint64_t bytes, uint64_t now_usec)
 	if (age >= ENGINE_SETTLE_USEC) {
 		e->settle_before_bytes = age >= 2 * ENGINE_SETTLE_USEC ? 0 : e->settle_bytes;
 		e->settle_bytes = 0;
-		e->settle_turn_usec = now_usec;
+		e->settle_turn_usec = age >= 2 * ENGINE_SETTLE_USEC
+			? now_usec
+			: e->settle_turn_usec + ENGINE_SETTLE_USEC;
 	}
 	e->settle_bytes = add_sat_u64(e->settle_bytes, bytes);
 }
@@ -37,7 +39,10 @@ void engine_settle(struct engine *e, uint64_t bytes, uint64_t now_usec)
 /* It ignores SIGTERM, and has been due for SIGKILL for some time but could not be asked about. */
 static bool is_overdue(const struct engine_victim *v, uint64_t now_usec)
 {
-	return v->unread_since_usec > 0 &&
+	/* Asked about lately: it is due no more at a lower level. */
+	bool due = now_usec < add_sat_u64(v->retry_usec, ENGINE_UNREAD_USEC);
+
+	return v->unread_since_usec > 0 && due && !v->seen.mm_gone && !v->seen.all_exited &&
 		now_usec >= add_sat_u64(v->unread_since_usec, ENGINE_UNREAD_USEC);
 }
 

@@ -9,9 +9,10 @@
 /* While memory is short, or a victim is on its way out, levels are read this often. */
 #define TICK_URGENT_USEC (10 * USEC_PER_MSEC)
 /* Looks at victims take no more than this part of the time: who is dying needs the CPU too. */
-#define LOOK_PART        4
-#define TICK_WARN_USEC   (50 * USEC_PER_MSEC)
-#define TICK_NOBODY_USEC (250 * USEC_PER_MSEC)
+#define LOOK_PART          4
+#define TICK_BUSY_MAX_USEC (100 * USEC_PER_MSEC) /* but levels want to be read */
+#define TICK_WARN_USEC     (50 * USEC_PER_MSEC)
+#define TICK_NOBODY_USEC   (250 * USEC_PER_MSEC)
 /* While tasks stall: often enough to judge the shortest span of a pressure level. */
 #define TICK_STALL_USEC (250 * USEC_PER_MSEC)
 /* Nobody could be chosen: look for new candidates this often; each look costs a snapshot. */
@@ -263,7 +264,8 @@ static void wait_action(const struct engine *e, const struct engine_input *in, s
 	const struct config *c = e->config;
 	uint64_t now = in->now_usec, until = USEC_NEVER,
 		 calm = verdict_calm_usec(c, in->mem, in->fastest_bytes_per_sec);
-	uint64_t urgent = max_u64(TICK_URGENT_USEC, LOOK_PART * in->look_usec);
+	uint64_t urgent =
+		max_u64(TICK_URGENT_USEC, min_u64(LOOK_PART * in->look_usec, TICK_BUSY_MAX_USEC));
 	bool killing = false;
 
 	for (uint32_t i = 0; i < e->victim_count; i++) {

@@ -20,6 +20,7 @@
 #define CGROUP_YOUNG_MAX 4
 /* All members of all candidates are checked for protection within this time, or not killed. */
 #define CGROUP_CHECK_USEC (500 * USEC_PER_MSEC)
+#define CGROUP_YOUNG_USEC (250 * USEC_PER_MSEC)
 /* A kill that the kernel has not confirmed by then is under way without us: a kill takes 0.1 ms, so
  * it waits for cgroup_mutex, and levels want to be read meanwhile. */
 #define CGROUP_KILL_USEC  (50 * USEC_PER_MSEC)
@@ -167,36 +168,45 @@ static void kill_cgroup(struct escalation *e, struct escalation_result *ret)
 	ret->acted = ret->error == 0 || ret->error == -ETIMEDOUT;
 }
 
+/* How the cgroups of some tasks are looked for. */
+struct cgroup_search {
+	const struct escalation *e;
+	struct snapshot *s;
+	task_key_fn *key_of; /* those with the highest */
+	int tasks;
+	uint64_t least_bytes; /* that the cgroup must hold */
+	uint64_t until_usec;
+};
+
 /* Takes note of a cgroup that has more memory than the one before, and nobody who is protected. */
-static void consider_cgroup(const struct escalation *e, struct snapshot *s, const char *path,
-	uint64_t until_usec, struct escalation_result *ret)
+static void consider_cgroup(
+	const struct cgroup_search *q, const char *path, struct escalation_result *ret)
 {
 	uint64_t bytes;
 
 	if (path[0] == '\0' || strcmp(path, "/") == 0 || strcmp(path, ret->what) == 0 ||
-		cgroup_memory_bytes(e->mounts, path, &bytes) < 0)
+		cgroup_memory_bytes(q->e->mounts, path, &bytes) < 0)
 		return;
-	if (bytes <= ret->bytes || !escalation_may_kill(e, s, path, until_usec))
+	if (bytes <= max_u64(ret->bytes, q->least_bytes) ||
+		!escalation_may_kill(q->e, q->s, path, q->until_usec))
 		return;
 	ret->bytes = bytes;
 	copy_cut(ret->what, sizeof(ret->what), path);
 }
 
-/* Those of the first tasks in the order of their keys. */
-static void consider_cgroups_of(const struct escalation *e, struct snapshot *s, task_key_fn *key_of,
-	int count, uint64_t until_usec, struct escalation_result *ret)
+static void consider_cgroups(const struct cgroup_search *q, struct escalation_result *ret)
 {
 	char path[sizeof(ret->what)];
 	uint64_t limit = UINT64_MAX;
 	uint32_t at = UINT32_MAX;
 
-	for (int n = 0; n < count; n++) {
-		at = next_highest(s, key_of, limit, at);
+	for (int n = 0; n < q->tasks; n++) {
+		at = next_highest(q->s, q->key_of, limit, at);
 		if (at == UINT32_MAX)
 			break;
-		limit = key_of(&s->tasks[at]);
-		e->cgroup_of(e->ctx, &s->tasks[at], path, sizeof(path));
-		consider_cgroup(e, s, path, until_usec, ret);
+		limit = q->key_of(&q->s->tasks[at]);
+		q->e->cgroup_of(q->e->ctx, &q->s->tasks[at], path, sizeof(path));
+		consider_cgroup(q, path, ret);
 	}
 }
 
@@ -204,12 +214,22 @@ static void consider_cgroups_of(const struct escalation *e, struct snapshot *s, 
 static void kill_largest_cgroup(
 	struct escalation *e, struct snapshot *s, struct escalation_result *ret)
 {
-	uint64_t until_usec = monotonic_usec() + CGROUP_CHECK_USEC;
+	uint32_t largest = next_highest(s, task_bytes, UINT64_MAX, UINT32_MAX);
+	struct cgroup_search q = { .e = e, .s = s };
 
-	/* A family of thousands may take all of its time, but not that of the others. */
-	consider_cgroups_of(
-		e, s, task_birth, CGROUP_YOUNG_MAX, until_usec - CGROUP_CHECK_USEC / 2, ret);
-	consider_cgroups_of(e, s, task_bytes, CGROUP_TASKS_MAX, until_usec, ret);
+	if (largest != UINT32_MAX) {
+		q.key_of = task_bytes;
+		q.tasks = CGROUP_TASKS_MAX;
+		q.until_usec = monotonic_usec() + CGROUP_CHECK_USEC;
+		consider_cgroups(&q, ret);
+		/* Who has just begun is no cause if one task alone has more than all of his
+		 * cgroup. A family of thousands has time of its own. */
+		q.key_of = task_birth;
+		q.tasks = CGROUP_YOUNG_MAX;
+		q.least_bytes = task_bytes(&s->tasks[largest]);
+		q.until_usec += CGROUP_YOUNG_USEC;
+		consider_cgroups(&q, ret);
+	}
 	if (ret->bytes == 0)
 		ret->error = -ENOENT;
 	else

@@ -79,6 +79,8 @@ struct chooser {
 	bool covered;
 	uint32_t set_count; /* candidates with REASON_CHOSEN */
 	unsigned __int128 set_bytes, eligible_bytes;
+	unsigned __int128 skipped_bytes; /* of those who found no room, eligible or not */
+	bool skips_none;
 	uint64_t largest_bytes; /* that an eligible group gives */
 	uint64_t dying_bytes, held_bytes;
 	bool any_eligible, any_dying;

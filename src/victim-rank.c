@@ -260,14 +260,15 @@ enum victim_reason victim_plain_reason(const struct chooser *ch, const struct mm
 static bool beneath_notice(const struct chooser *ch, const struct victim_scratch *e)
 {
 	return !ch->need->explain && e->yield_bytes < ch->small_bytes &&
-		ch->eligible_bytes + ch->ahead_bytes + e->yield_bytes < ch->need->bytes &&
+		ch->eligible_bytes + ch->skipped_bytes + ch->ahead_bytes + e->yield_bytes <
+		ch->need->bytes &&
 		!victim_in_brood(ch, &ch->s->tasks[e->task]);
 }
 
 /* The set is full, and of those who give more. */
 static bool finds_no_room(const struct chooser *ch, const struct victim_scratch *e)
 {
-	return !ch->need->explain && ch->set_count == VICTIM_SET_MAX &&
+	return !ch->need->explain && !ch->skips_none && ch->set_count == VICTIM_SET_MAX &&
 		e->yield_bytes <= victim_set_least_bytes(ch);
 }
 
@@ -315,7 +316,7 @@ static void weigh(struct chooser *ch, const struct victim_scratch *e)
 		return;
 	}
 	if (finds_no_room(ch, e)) {
-		ch->eligible_bytes += e->yield_bytes; /* for the next set */
+		ch->skipped_bytes += e->yield_bytes;
 		return;
 	}
 	g = sharedmm_group_of(ch->sm, e->task, ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);

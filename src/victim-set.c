@@ -79,7 +79,7 @@ void victim_set_take(struct chooser *ch, struct candidate *c)
 		if (!victim_set_has_room(ch))
 			remove_candidate(ret, i);
 	}
-	if (c->yield_bytes >= ch->alone_bytes) {
+	if (c->yield_bytes >= ch->alone_bytes && ch->enough_bytes == ch->need->bytes) {
 		leave_all_out(ch, REASON_REDUNDANT);
 		ch->covered = true;
 	}

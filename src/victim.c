@@ -12,6 +12,7 @@
 #define BROOD_YOUNG_TICKS UINT64_C(6000)
 /* A family bears again what it lost if it is this part of it: choices follow each other quickly. */
 #define OUTGROWN_PART 4
+#define OUTGROWN_MAX  4 /* eight times the need */
 
 #define NEGLIGIBLE_DIVISOR 16
 /* Who gives this much of it less than another is not its equal. */
@@ -117,7 +118,7 @@ static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 	ch->least_bytes = least_bytes;
 	ch->covered = ch->any_eligible = ch->any_dying = ch->unread = ch->waits = false;
 	ch->set_count = ch->ret->candidate_count = 0;
-	ch->set_bytes = ch->eligible_bytes = 0;
+	ch->set_bytes = ch->eligible_bytes = ch->skipped_bytes = 0;
 	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
 	victim_rank_begin(ch);
 	while (!ch->covered && !ch->waits &&
@@ -246,16 +247,22 @@ static bool find_brood(struct chooser *ch)
 	return ch->brood.bytes > 0;
 }
 
-/* How many choices in a row it was chosen from, and has borne again a good part of what it lost. */
+/* How often in a row it has borne again a good part of what it lost, from one choice to the next.
+ */
 static uint32_t times_outgrown(const struct chooser *ch)
 {
 	const struct brood *before = ch->need->brood, *b = &ch->brood;
+	bool outgrown;
 
-	if (!is_that_before(ch, b) || b->born_bytes == 0)
+	if (!is_that_before(ch, b))
 		return 1;
-	if (before->taken_bytes == 0 || b->born_bytes < before->taken_bytes / OUTGROWN_PART)
+	/* One of it, or nobody, was taken: that tells nothing. */
+	if (before->taken_bytes == 0)
 		return before->times;
-	return before->times + (before->times < UINT32_MAX);
+	outgrown = b->born_bytes > 0 && b->born_bytes >= before->taken_bytes / OUTGROWN_PART;
+	if (!outgrown)
+		return before->times > 1 ? before->times - 1 : 1;
+	return before->times < OUTGROWN_MAX ? before->times + 1 : OUTGROWN_MAX;
 }
 
 /* What a family is to give: twice as much each time that it has outgrown its dead, until there are
@@ -267,6 +274,13 @@ static uint64_t family_need_bytes(const struct chooser *ch)
 	for (uint32_t i = 1; i < ch->brood.times && need < ch->brood.bytes; i++)
 		need = add_sat_u64(need, need);
 	return max_u64(min_u64(need, ch->brood.bytes), ch->need->bytes);
+}
+
+/* Whether all that is left covers the need with those only who were not looked at. */
+static bool depends_on_skipped(const struct chooser *ch)
+{
+	return !ch->covered && ch->eligible_bytes < ch->need->bytes &&
+		ch->eligible_bytes + ch->skipped_bytes >= ch->need->bytes;
 }
 
 static void choose_of_family(struct chooser *ch)
@@ -359,12 +373,15 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 		rank_and_take(&ch, 0);
 	if ((!is_alone(&ch) || need->brood) && find_brood(&ch))
 		choose_of_family(&ch);
+	else if (depends_on_skipped(&ch)) {
+		ch.skips_none = true;
+		rank_and_take(&ch, 0);
+	}
 	ret->unread = ch.unread;
 	if (need->explain)
 		note_rest(&ch);
 	victim_set_conclude(&ch);
 	ret->brood = ch.brood;
-	ret->brood.taken_bytes = ret->yield_bytes;
 }
 
 enum victim_reason victim_consider(const struct snapshot *s, struct sharedmm *sm,

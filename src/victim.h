@@ -24,8 +24,8 @@
  * covers the need. A family that counted so a moment ago goes on to (victim_need.brood), though
  * what is still needed, while its dead give their memory back, may be less than an innocent has.
  * Where it bears again a quarter of what it lost, from one choice to the next, it is to give twice
- * as much each time: what is free then is used up by those who are born, and taking no more than is
- * needed would go on for as long as they are.
+ * as much each time, up to eight times: what is free then is used up by those who are born, and
+ * taking no more than is needed would go on for as long as they are.
  *
  * Shared memory mapped by several groups comes back with none of them, but with all. When the
  * choice would otherwise fall short, the eligible group with the largest share of such memory
@@ -114,9 +114,9 @@ struct brood {
 	uint64_t bytes;       /* that these give, or did; 0: there is no such family */
 	/* For the next choice, soon after this one: */
 	uint64_t newest_ticks; /* who is younger was born since */
-	uint64_t born_bytes;   /* what those gave in this one who were born since that before, */
-	uint64_t taken_bytes;  /* and what was taken of it */
-	uint32_t times;        /* it has outgrown its dead, and once more: see below */
+	uint64_t born_bytes;   /* what those gave in this one who were born since that before */
+	uint32_t times;        /* it has outgrown its dead, and once more */
+	uint64_t taken_bytes; /* what was taken of it, for the caller to say; 0: no more than one */
 };
 
 struct victim_need {

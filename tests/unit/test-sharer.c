@@ -582,6 +582,7 @@ static void searches_for_holders_have_a_share_of_the_time_only(void **state)
 	born(w, keep, 103, 2000, 3)->marks = 9;
 	show(w, by_pid(w, keep));
 	assert_int_equal(kill_observe(w->k, slot, is_pid, &keep, &st), 0);
+	w->k->slots[slot].expected_bytes = 2 * MIB;
 	w->k->blame_since_usec = monotonic_usec();
 	w->k->blame_usec = 50 * USEC_PER_MSEC;
 	kill_explain(w->k, slot, &blame);
@@ -589,6 +590,12 @@ static void searches_for_holders_have_a_share_of_the_time_only(void **state)
 	w->k->blame_usec--;
 	kill_explain(w->k, slot, &blame);
 	assert_int_equal(blame.kind, BLAME_PINNED);
+	/* Of large ones there are few. */
+	w->k->blame_usec = USEC_PER_SEC;
+	w->k->slots[slot].expected_bytes = GIB;
+	kill_explain(w->k, slot, &blame);
+	assert_int_equal(blame.kind, BLAME_PINNED);
+	w->k->slots[slot].expected_bytes = 2 * MIB;
 	/* The next second has its own. */
 	w->k->blame_usec = USEC_PER_SEC;
 	w->k->blame_since_usec = monotonic_usec() - USEC_PER_SEC;

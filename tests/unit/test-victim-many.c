@@ -270,7 +270,7 @@ static void born_since(struct world *w, int first, int count)
 /* What its dead gave back is gone again when the next are chosen. */
 static void test_a_bomb_that_outgrows_its_dead_loses_twice_as_many_each_time(void **state)
 {
-	static const uint32_t counts[] = { 10, 20, 40, 80 };
+	static const uint32_t counts[] = { 10, 20, 40, 80, 80 };
 	struct world *w = *state;
 	struct brood before = { 0 };
 
@@ -278,24 +278,26 @@ static void test_a_bomb_that_outgrows_its_dead_loses_twice_as_many_each_time(voi
 	bomb(w, 100, 2 * MIB);
 	w->need.bytes = w->need.alone_bytes = 20 * MIB;
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		born_since(w, (int)i * 10, 10);
+		born_since(w, (int)i * 10, 20);
 		assert_int_equal(choose(w), VICTIM_CHOSEN);
 		assert_int_equal(w->choice.count, counts[i]);
 		assert_int_equal(chosen_of(w, "bomb"), counts[i]);
-		assert_int_equal(w->choice.brood.times, i + 1);
+		assert_int_equal(w->choice.brood.times, min_u64(i + 1, 4));
 		before = w->choice.brood;
+		before.taken_bytes = w->choice.yield_bytes;
 		w->need.brood = &before;
 	}
 	/* No more than there are, */
+	w->need.bytes = w->need.alone_bytes = 26 * MIB;
 	born_since(w, 50, 20);
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_int_equal(chosen_of(w, "bomb"), 100);
 	/* who cover the need though not all that was asked of them. */
-	before.times = 63;
 	for (uint32_t i = 1; i < w->s.count; i += 2)
 		w->tasks[i].flags |= TASK_KILL_PENDING;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_int_equal(chosen_of(w, "bomb"), 50);
+	w->need.bytes = w->need.alone_bytes = 20 * MIB;
 	/* Another family begins anew. */
 	before.uid++;
 	for (uint32_t i = 1; i < w->s.count; i++)
@@ -315,41 +317,63 @@ static void test_a_family_that_bears_few_or_none_gives_what_is_needed(void **sta
 	w->need.bytes = w->need.alone_bytes = 40 * MIB;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	before = w->choice.brood;
-	assert_int_equal(before.taken_bytes, 40 * MIB);
+	before.taken_bytes = w->choice.yield_bytes;
 	w->need.brood = &before;
 	/* None: sixty hogs that grow are no bomb. */
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_int_equal(w->choice.brood.times, 1);
 	assert_int_equal(w->choice.count, 20);
 	/* Fewer than a quarter of those who died, then as many. */
-	before.times = 2;
+	before.times = 3;
 	born_since(w, 0, 4);
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_int_equal(w->choice.brood.times, 2);
 	assert_int_equal(w->choice.count, 40);
 	born_since(w, 0, 5);
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
-	assert_int_equal(w->choice.brood.times, 3);
-	assert_int_equal(w->choice.count, 80);
-	/* Where nobody could be taken there was nothing to outgrow. */
+	assert_int_equal(w->choice.brood.times, 4);
+	assert_int_equal(w->choice.count, 160);
+	/* Where one was taken, or nobody, there was nothing to outgrow. */
 	before.taken_bytes = 0;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
-	assert_int_equal(w->choice.brood.times, 2);
+	assert_int_equal(w->choice.brood.times, 3);
 }
 
-/* To tell whether somebody is protected takes calls: not of those for whom there is no room. */
+/* None of it is worth a death unless all that is left covers the need, and who is protected is not
+ * left: though he is not looked at as long as the set is full. */
+static void test_the_protected_are_not_counted_on(void **state)
+{
+	struct world *w = *state;
+
+	when(&rule(w, RULE_PROTECT, "mine")->exe, "^/opt/mine$");
+	for (int i = 0; i < 300; i++)
+		process(w, "small", 2 * MIB);
+	w->need.bytes = w->need.alone_bytes = 4 * GIB;
+	for (int i = 0; i < 3000; i++)
+		w->exe[process(w, "mine", 1900 * KIB)->id.pid] = "/opt/mine";
+	assert_int_equal(choose(w), VICTIM_HOPELESS);
+	assert_int_equal(w->choice.count, 0);
+	/* Were they anybody, the set would be the first of many. */
+	memset(w->exe, 0, sizeof(w->exe));
+	assert_int_equal(choose(w), VICTIM_PARTIAL);
+	assert_int_equal(chosen_of(w, "small"), VICTIM_SET_MAX);
+}
+
+/* To tell whether somebody is protected takes calls: not of a family for whom there is no room. */
 static void test_nobody_is_looked_at_for_whom_there_is_no_room(void **state)
 {
 	struct world *w = *state;
 
 	when(&rule(w, RULE_PROTECT, "sshd")->exe, "sshd$");
+	bomb(w, 700, 3 * MIB);
+	w->need.bytes = w->need.alone_bytes = 1000 * MIB;
+	assert_int_equal(choose(w), VICTIM_PARTIAL);
+	assert_in_range(w->details, VICTIM_SET_MAX, VICTIM_SET_MAX + 1);
+	assert_int_equal(chosen_of(w, "bomb"), VICTIM_SET_MAX);
+	/* Who gives more has room made for him. */
+	w->s.count = 0;
 	for (int i = 0; i < 400; i++)
 		process(w, "small", 3 * MIB);
-	w->need.bytes = w->need.alone_bytes = 800 * MIB;
-	assert_int_equal(choose(w), VICTIM_PARTIAL);
-	assert_int_equal(w->details, VICTIM_SET_MAX);
-	assert_int_equal(chosen_of(w, "small"), VICTIM_SET_MAX);
-	/* Who gives more has room made for him. */
 	process(w, "larger", 4 * MIB)->oom_score_adj = -10;
 	assert_int_equal(choose(w), VICTIM_PARTIAL);
 	assert_int_equal(chosen_of(w, "larger"), 1);
@@ -493,6 +517,7 @@ int main(void)
 		TEST(test_a_bomb_remains_one_to_the_end),
 		TEST(test_a_bomb_that_outgrows_its_dead_loses_twice_as_many_each_time),
 		TEST(test_a_family_that_bears_few_or_none_gives_what_is_needed),
+		TEST(test_the_protected_are_not_counted_on),
 		TEST(test_nobody_is_looked_at_for_whom_there_is_no_room),
 		TEST(test_a_prefork_server_is_no_fork_bomb),
 		TEST(test_what_looks_like_a_bomb_but_is_one_mm),
