@@ -14,7 +14,7 @@
  * again, and his memory is wanted. */
 #define BATCH_USEC (25 * USEC_PER_MSEC)
 /* Then it is time to look at what has come back, and to choose anew. */
-#define SET_USEC (500 * USEC_PER_MSEC)
+#define SET_USEC USEC_PER_SEC
 /* In a dry run nobody dies, so the same choice would be reported with every look. */
 #define DRY_RUN_HOLD_USEC (10 * USEC_PER_SEC)
 
@@ -238,6 +238,7 @@ static void note_taken(struct actor *a, const struct engine_outcome *o)
 	if (a->choice->brood.bytes == 0)
 		return;
 	a->brood.taken_bytes = 0;
+	a->brood_usec = monotonic_usec(); /* under a bomb all this may have taken a second */
 	for (uint32_t i = 0; i < o->count && o->count > 1; i++)
 		a->brood.taken_bytes = add_sat_u64(a->brood.taken_bytes, o->expected_bytes[i]);
 }

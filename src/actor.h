@@ -39,7 +39,7 @@ struct actor {
 	uint8_t *scope; /* by index of the task: it is in the domain */
 	struct choice *choice;
 	struct brood brood;                     /* of the last choice that had one, */
-	uint64_t brood_usec;                    /* when that was, */
+	uint64_t brood_usec;                    /* when it was signalled, */
 	const struct domain_place *brood_place; /* and where */
 	struct hidden_list *hidden;
 	struct hidden_list *pins_said; /* pinned mms that were reported already */

@@ -12,7 +12,7 @@
 #define BROOD_YOUNG_TICKS UINT64_C(6000)
 /* A family bears again what it lost if it is this part of it: choices follow each other quickly. */
 #define OUTGROWN_PART 4
-#define OUTGROWN_MAX  4 /* eight times the need */
+#define OUTGROWN_MAX  6 /* 32 times the need; each time it has to have borne as much more */
 
 #define NEGLIGIBLE_DIVISOR 16
 /* Who gives this much of it less than another is not its equal. */

@@ -24,7 +24,7 @@
  * covers the need. A family that counted so a moment ago goes on to (victim_need.brood), though
  * what is still needed, while its dead give their memory back, may be less than an innocent has.
  * Where it bears again a quarter of what it lost, from one choice to the next, it is to give twice
- * as much each time, up to eight times: what is free then is used up by those who are born, and
+ * as much each time, up to 32 times: what is free then is used up by those who are born, and
  * taking no more than is needed would go on for as long as they are.
  *
  * Shared memory mapped by several groups comes back with none of them, but with all. When the

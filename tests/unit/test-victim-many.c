@@ -270,7 +270,7 @@ static void born_since(struct world *w, int first, int count)
 /* What its dead gave back is gone again when the next are chosen. */
 static void test_a_bomb_that_outgrows_its_dead_loses_twice_as_many_each_time(void **state)
 {
-	static const uint32_t counts[] = { 10, 20, 40, 80, 80 };
+	static const uint32_t counts[] = { 10, 20, 40, 80, 100 };
 	struct world *w = *state;
 	struct brood before = { 0 };
 
@@ -282,16 +282,21 @@ static void test_a_bomb_that_outgrows_its_dead_loses_twice_as_many_each_time(voi
 		assert_int_equal(choose(w), VICTIM_CHOSEN);
 		assert_int_equal(w->choice.count, counts[i]);
 		assert_int_equal(chosen_of(w, "bomb"), counts[i]);
-		assert_int_equal(w->choice.brood.times, min_u64(i + 1, 4));
+		assert_int_equal(w->choice.brood.times, i + 1);
 		before = w->choice.brood;
 		before.taken_bytes = w->choice.yield_bytes;
 		w->need.brood = &before;
 	}
-	/* No more than there are, */
-	w->need.bytes = w->need.alone_bytes = 26 * MIB;
-	born_since(w, 50, 20);
+	/* No more than there are, and no more than 32 times the need; */
+	born_since(w, 50, 50);
+	w->need.bytes = w->need.alone_bytes = 4 * MIB;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
-	assert_int_equal(chosen_of(w, "bomb"), 100);
+	assert_int_equal(chosen_of(w, "bomb"), 64);
+	assert_int_equal(w->choice.brood.times, 6);
+	before.times = 6;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(chosen_of(w, "bomb"), 64);
+	w->need.bytes = w->need.alone_bytes = 26 * MIB;
 	/* who cover the need though not all that was asked of them. */
 	for (uint32_t i = 1; i < w->s.count; i += 2)
 		w->tasks[i].flags |= TASK_KILL_PENDING;
