@@ -544,11 +544,9 @@ static int killed_and_stuck(struct world *w, pid_t pid)
 	return slot;
 }
 
-static void blame_a_holder_that_is_not_dying(void **state)
+/* 103 is killed, and a protected child of it has its mm. */
+static int stuck_and_held_by(struct world *w, pid_t keep)
 {
-	struct world *w = *state;
-	struct kill_blame blame;
-	pid_t keep = 143;
 	struct kill_status st;
 	int slot;
 
@@ -557,6 +555,16 @@ static void blame_a_holder_that_is_not_dying(void **state)
 	born(w, keep, 103, 2000, 3)->marks = 9;
 	show(w, by_pid(w, keep));
 	assert_int_equal(kill_observe(w->k, slot, is_pid, &keep, &st), 0);
+	return slot;
+}
+
+static void blame_a_holder_that_is_not_dying(void **state)
+{
+	struct world *w = *state;
+	struct kill_blame blame;
+	pid_t keep = 143;
+	int slot = stuck_and_held_by(w, keep);
+
 	kill_explain(w->k, slot, &blame);
 	assert_int_equal(blame.kind, BLAME_PINNED);
 	assert_int_equal(blame.pid, keep);
@@ -574,14 +582,8 @@ static void searches_for_holders_have_a_share_of_the_time_only(void **state)
 	struct world *w = *state;
 	struct kill_blame blame;
 	pid_t keep = 143;
-	struct kill_status st;
-	int slot;
+	int slot = stuck_and_held_by(w, keep);
 
-	make_pair(w);
-	slot = killed_and_stuck(w, 103);
-	born(w, keep, 103, 2000, 3)->marks = 9;
-	show(w, by_pid(w, keep));
-	assert_int_equal(kill_observe(w->k, slot, is_pid, &keep, &st), 0);
 	w->k->slots[slot].expected_bytes = 2 * MIB;
 	w->k->blame_since_usec = monotonic_usec();
 	w->k->blame_usec = 50 * USEC_PER_MSEC;
