@@ -232,14 +232,19 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 		ret->hold_usec = DRY_RUN_HOLD_USEC;
 }
 
-/* A fork family is outgrown by what it lost, and that is known here. */
-static void note_taken(struct actor *a, const struct engine_outcome *o)
+/* For the next choice: the family that was taken from, and what it lost. Under a bomb all of that
+ * may have taken a second. */
+static void remember_family(
+	struct actor *a, const struct domain_place *place, const struct engine_outcome *o)
 {
 	if (a->choice->brood.bytes == 0)
 		return;
-	a->brood.taken_bytes = 0;
-	a->brood_usec = monotonic_usec(); /* under a bomb all this may have taken a second */
-	for (uint32_t i = 0; i < o->count && o->count > 1; i++)
+	a->brood = a->choice->brood;
+	a->brood_usec = monotonic_usec();
+	a->brood_place = place;
+	if (o->count < 2)
+		return;
+	for (uint32_t i = 0; i < o->count; i++)
 		a->brood.taken_bytes = add_sat_u64(a->brood.taken_bytes, o->expected_bytes[i]);
 }
 
@@ -266,7 +271,7 @@ static void signal_chosen(struct actor *a, const struct action *action, const st
 		count = 0;
 	}
 	signal_slots(a, slots, count, action, c, ret);
-	note_taken(a, ret);
+	remember_family(a, c->place, ret);
 }
 
 static void carry_out_choose(struct actor *a, const struct action *action,

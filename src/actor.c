@@ -342,11 +342,6 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 		snapshot_complete(&a->snapshot);
 		r = choose(a, &need);
 	}
-	if (r == 0 && a->choice->brood.bytes > 0) {
-		a->brood = a->choice->brood;
-		a->brood_usec = monotonic_usec();
-		a->brood_place = place;
-	}
 	return r;
 }
 
@@ -364,7 +359,6 @@ int actor_rehearse(struct actor *a, const struct meminfo *m)
 
 	if (r == 0)
 		r = killer_rehearse(a->killer);
-	a->brood.bytes = 0;
 	taken = sub_or_zero_u64(survive_heap_bytes(), before);
 	a->reserve_bytes =
 		HEAP_RESERVE_BYTES + a->config->rule_count * HEAP_RESERVE_RULE_BYTES + taken;

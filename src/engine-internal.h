@@ -15,8 +15,5 @@
 #define ENGINE_UNREAD_USEC        (250 * USEC_PER_MSEC)
 #define ENGINE_KILL_TIME_MAX_USEC (2 * USEC_PER_SEC)
 
-/* Notes that so much has come back. Where victims die all the time, what came back first counts no
- * longer when the last does. */
-void engine_settle(struct engine *e, uint64_t bytes, uint64_t now_usec);
 /* Takes in the outcome of the pending action, if there is one, and what is seen of the victims. */
 void engine_absorb(struct engine *e, const struct engine_input *in);

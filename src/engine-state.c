@@ -22,20 +22,6 @@ static uint64_t settling_bytes(const struct engine *e, uint64_t now_usec)
 	return add_sat_u64(e->settle_bytes, e->settle_before_bytes);
 }
 
-void engine_settle(struct engine *e, uint64_t bytes, uint64_t now_usec)
-{
-	uint64_t age = sub_or_zero_u64(now_usec, e->settle_turn_usec);
-
-	if (age >= ENGINE_SETTLE_USEC) {
-		e->settle_before_bytes = age >= 2 * ENGINE_SETTLE_USEC ? 0 : e->settle_bytes;
-		e->settle_bytes = 0;
-		e->settle_turn_usec = age >= 2 * ENGINE_SETTLE_USEC
-			? now_usec
-			: e->settle_turn_usec + ENGINE_SETTLE_USEC;
-	}
-	e->settle_bytes = add_sat_u64(e->settle_bytes, bytes);
-}
-
 /* It ignores SIGTERM, and has been due for SIGKILL for some time but could not be asked about. */
 static bool is_overdue(const struct engine_victim *v, uint64_t now_usec)
 {

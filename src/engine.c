@@ -59,6 +59,22 @@ static void victim_finished(struct engine *e, uint32_t i)
 	e->victim[i] = e->victim[--e->victim_count];
 }
 
+/* Notes that so much has come back. Where victims die all the time, what came back first counts no
+ * longer when the last does. */
+static void settle(struct engine *e, uint64_t bytes, uint64_t now_usec)
+{
+	uint64_t age = sub_or_zero_u64(now_usec, e->settle_turn_usec);
+
+	if (age >= ENGINE_SETTLE_USEC) {
+		e->settle_before_bytes = age >= 2 * ENGINE_SETTLE_USEC ? 0 : e->settle_bytes;
+		e->settle_bytes = 0;
+		e->settle_turn_usec = age >= 2 * ENGINE_SETTLE_USEC
+			? now_usec
+			: e->settle_turn_usec + ENGINE_SETTLE_USEC;
+	}
+	e->settle_bytes = add_sat_u64(e->settle_bytes, bytes);
+}
+
 static void finish_freed(
 	struct engine *e, uint32_t i, const struct engine_input *in, struct action *ret)
 {
@@ -70,7 +86,7 @@ static void finish_freed(
 	ret->latency_usec = sub_or_zero_u64(in->now_usec, v->kill.signalled_usec);
 	if (v->kill.sig == SIGKILL)
 		learn_kill_time(e, ret->latency_usec);
-	engine_settle(e, ret->freed_bytes, in->now_usec);
+	settle(e, ret->freed_bytes, in->now_usec);
 	e->freed_bytes = add_sat_u64(e->freed_bytes, ret->freed_bytes);
 	victim_finished(e, i);
 }

@@ -99,17 +99,15 @@ static int read_cmdline(struct probe_reader *r, pid_t pid, size_t size, char *re
 static enum cgroup_preference read_preference(struct probe_reader *r, const char *cgroup)
 {
 	uint64_t now_usec = monotonic_usec();
-	size_t size = strlen(cgroup) + 1;
+	size_t length = strlen(cgroup);
 
+	if (length >= sizeof(r->known_cgroup))
+		return cgroup_preference_at(r->cgroup_fd, cgroup);
 	if (now_usec - r->known_usec < PREFERENCE_USEC && strcmp(r->known_cgroup, cgroup) == 0)
 		return r->known_preference;
 	r->known_preference = cgroup_preference_at(r->cgroup_fd, cgroup);
 	r->known_usec = now_usec;
-	if (size > sizeof(r->known_cgroup))
-		size = 0;
-	memcpy(r->known_cgroup, cgroup, size);
-	if (size == 0)
-		r->known_cgroup[0] = '\0';
+	memcpy(r->known_cgroup, cgroup, length + 1);
 	return r->known_preference;
 }
 

@@ -121,9 +121,7 @@ static void rank_and_take(struct chooser *ch, uint64_t least_bytes)
 	ch->set_bytes = ch->eligible_bytes = ch->skipped_bytes = 0;
 	ch->largest_bytes = ch->dying_bytes = ch->held_bytes = ch->share_bytes = 0;
 	victim_rank_begin(ch);
-	while (!ch->covered && !ch->waits &&
-		!(ch->brood.bytes > 0 && ch->set_count == VICTIM_SET_MAX) &&
-		victim_rank_next(ch, &c, &avoided)) {
+	while (!ch->covered && !ch->waits && victim_rank_next(ch, &c, &avoided)) {
 		if (ch->set_count > 0 && ch->brood.bytes > 0 &&
 			!victim_in_brood(ch, &ch->s->tasks[c.task]))
 			break;
@@ -180,6 +178,7 @@ static uint32_t count_young(const struct chooser *ch, const uint32_t *tasks, uin
  * many groups may be chosen: they may be few, for they share their mms. */
 static uint32_t sum_of_family(struct chooser *ch, uint32_t class, bool dying, struct brood *b)
 {
+	const struct brood *before = ch->need->brood;
 	uint32_t count, groups = 0;
 	const uint32_t *tasks = sharedmm_class(ch->sm, class, &count);
 
@@ -187,6 +186,7 @@ static uint32_t sum_of_family(struct chooser *ch, uint32_t class, bool dying, st
 		const struct mm_group *g;
 		const struct task *t;
 		enum victim_reason reason;
+		uint64_t yield;
 		bool in_scope;
 
 		/* Settling may put others at this place: only the second answer is about it. */
@@ -199,12 +199,14 @@ static uint32_t sum_of_family(struct chooser *ch, uint32_t class, bool dying, st
 		if (t->id.start_ticks < b->since_ticks || !in_scope)
 			continue;
 		reason = victim_plain_reason(ch, g);
-		groups += reason == REASON_CHOSEN;
+		yield = victim_yield_bytes(ch, g, 0);
 		if (reason == REASON_CHOSEN || (dying && reason == REASON_DYING))
-			b->bytes = add_sat_u64(b->bytes, victim_yield_bytes(ch, g, 0));
-		if (reason == REASON_CHOSEN && ch->need->brood &&
-			t->id.start_ticks > ch->need->brood->newest_ticks)
-			b->born_bytes = add_sat_u64(b->born_bytes, victim_yield_bytes(ch, g, 0));
+			b->bytes = add_sat_u64(b->bytes, yield);
+		if (reason != REASON_CHOSEN)
+			continue;
+		groups++;
+		if (before && t->id.start_ticks > before->newest_ticks)
+			b->born_bytes = add_sat_u64(b->born_bytes, yield);
 	}
 	return groups;
 }
