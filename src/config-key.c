@@ -24,9 +24,9 @@ static bool set_final(struct config_loader *, const struct config_key *, const c
 #define MSEC(n)         ((n)*USEC_PER_MSEC)
 #define SEC(n)          ((n)*USEC_PER_SEC)
 #define WANTED_MEMORY   "a share from 0.1% to 90%, a size from 1M up (K, M, G, T), or off"
-#define WANTED_SWAP     "a share from 0% to 100%, a size such as 512M (K, M, G, T), or off"
+#define WANTED_SWAP     "a share from 0% to 100%, a size from 1M up (K, M, G, T), or off"
 #define WANTED_PRESSURE                                                                            \
-	"\"full\" or \"some\", a share from 1% to 100% and a span from 1s to 10m, "                \
+	"\"full\" or \"some\", a whole share from 1% to 100% and a span from 1s to 10m, "          \
 	"such as full 60% 20s, or off"
 #define WANTED_PATH    "an absolute path, or off"
 #define WANTED_PATTERN "a POSIX extended regular expression, as for grep -E"

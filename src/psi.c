@@ -172,7 +172,8 @@ void psi_count_zram(struct meminfo *m, const struct zram *z, uint32_t count)
 			saving, psi_zram_saving(fillable, z[i].orig_bytes, z[i].stored_bytes));
 	}
 	m->swap_total_bytes = add_sat_u64(m->swap_total_bytes, add_sat_u64(saved, saving));
-	m->swap_free_bytes = add_sat_u64(m->swap_free_bytes, saving);
+	/* SwapFree was read before the slots, which may have been filled since. */
+	m->swap_free_bytes = min_u64(add_sat_u64(m->swap_free_bytes, saving), m->swap_total_bytes);
 }
 
 /* The i-th newest reading. */

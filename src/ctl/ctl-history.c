@@ -108,6 +108,10 @@ int ctl_history(const struct ctl *c, int argc, char **argv)
 		q.count = COUNT_DEFAULT;
 	if (!q.path) {
 		past_path(c, path);
+		if (!path[0])
+			return ctl_fail(CTL_NOT_FOUND,
+				"no history is kept: history = off in [desk]; --file PATH reads "
+				"another");
 		q.path = path;
 	}
 	r = history_read(q.path, q.id > 0 ? SIZE_MAX : q.count, &episodes, &bad);

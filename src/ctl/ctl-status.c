@@ -55,7 +55,10 @@ int ctl_status(const struct ctl *c, int argc, char **argv)
 	s->pid = feed_client_pid(f);
 	s->pressure_error = averages_read(&s->pressure);
 	past_path(c, path);
-	s->history_error = history_read(given ? given : path, EPISODES, &s->episodes, NULL);
+	s->history_off = !given && !path[0];
+	s->history_error = s->history_off
+		? -ENOENT
+		: history_read(given ? given : path, EPISODES, &s->episodes, NULL);
 	s->now_usec = monotonic_usec();
 	if (c->json) {
 		j = status_json(s);

@@ -296,8 +296,8 @@ static void put_differences(struct import *im, const struct earlyoom *e)
 	if (!e->memory.size.set || e->memory.share.set)
 		import_no_equal(im, "percent of memory",
 			"earlyoom counts them of what processes can have (MemAvailable and "
-			"AnonPages), oomfwd of all memory (MemTotal), so that it acts a little "
-			"earlier.");
+			"AnonPages), oomfwd of all memory (MemTotal) less what huge pages hold, so "
+			"that it acts a little earlier.");
 	import_no_equal(im, "SIGTERM",
 		"earlyoom sends SIGKILL by the level alone, and SIGTERM again and again before; "
 		"oomfwd also sends SIGKILL when term_grace in [timing], 10s, is over.");

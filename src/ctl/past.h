@@ -7,7 +7,8 @@
 
 #include "ctl.h"
 
-/* Where the desk writes the history, as it is configured; the default if that cannot be read. */
+/* Where the desk writes the history, as it is configured; the default if that cannot be
+ * read, "" for off. */
 void past_path(const struct ctl *c, char ret[CONFIG_DESK_PATH_MAX]);
 
 /* The heading of past_print_line(), and one episode: id, local time, where, duration, freed,

@@ -225,6 +225,10 @@ static void print_config(FILE *f, const struct status *s)
 
 static void print_episodes(FILE *f, const struct status *s)
 {
+	if (s->history_off) {
+		print_line(f, "Episodes", "no history is kept (history = off in [desk])");
+		return;
+	}
 	if (s->history_error == -ENOENT || (!s->history_error && json_count(s->episodes) == 0)) {
 		print_line(f, "Episodes", "none is recorded yet");
 		return;

@@ -14,6 +14,7 @@ struct status {
 	int pressure_error;    /* what averages_read() gave */
 	struct json *episodes; /* the last, oldest first; owned. NULL: could not be read */
 	int history_error;     /* why; -ENOENT: there was none yet */
+	bool history_off;      /* none is kept */
 };
 
 void status_print(FILE *f, const struct status *s);

@@ -34,6 +34,7 @@ struct desk {
 	sd_event *event;
 	sd_event_source *timer, *http_source, *bus_source;
 	char http_path[CONFIG_DESK_PATH_MAX]; /* of the one that is open, or was tried */
+	bool reload_asked;                    /* by the bus, which it may close */
 };
 
 static int fail(const char *what, int error)
@@ -90,8 +91,12 @@ static struct json *give_dump(void *ctx)
 static int ask_reload(void *ctx)
 {
 	struct desk *d = ctx;
+	int r = ledger_reload(d->ledger);
 
-	return ledger_reload(d->ledger);
+	/* Its part of the same file is ours to read. */
+	if (r == 0)
+		d->reload_asked = true;
+	return r;
 }
 
 static const struct bus_source bus_source = {
@@ -118,6 +123,8 @@ static int answer_http(void *ctx, enum http_page page, FILE *f)
 
 /* --- work --- */
 
+static void read_config_again(struct desk *d);
+
 static void sleep_until(struct desk *d, uint64_t until_usec)
 {
 	sd_event_source_set_time(d->timer, until_usec);
@@ -143,6 +150,10 @@ static void work(struct desk *d)
 		bus_changed(d->bus);
 		bus_dispatch(d->bus, now);
 		until = min_u64(until, bus_next_usec(d->bus));
+	}
+	if (d->reload_asked) {
+		read_config_again(d);
+		until = now; /* what it opened anew has to be asked, too */
 	}
 	sleep_until(d, until);
 }
@@ -242,17 +253,23 @@ static int use_config(struct desk *d)
 	return ledger_configure(d->ledger, &d->config);
 }
 
-static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+static void read_config_again(struct desk *d)
 {
-	struct desk *d = userdata;
-
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_usec());
+	d->reload_asked = false;
 	if (load_config(d) < 0)
 		say(REPORT_ERROR,
 			"the new configuration is not used, the old one stays in force; correct "
 			"what is named above and reload again");
 	else if (use_config(d) == 0)
 		say(REPORT_NOTICE, "configuration reloaded");
+}
+
+static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+	struct desk *d = userdata;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_usec());
+	read_config_again(d);
 	sd_notify(0, "READY=1");
 	work(d);
 	return 0;

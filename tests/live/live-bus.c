@@ -366,6 +366,7 @@ static void root_reloads_without_being_asked(void **state)
 	all_run(b);
 	assert_int_equal(status_of(b, call_as(b, true, "Reload")), 0);
 	assert_true(daemon_was_asked(&b->st));
+	wait_until(has_said(&b->st, "configuration reloaded")); /* the desk's part as well */
 	daemon_goes(&b->st);
 	wait_until(!is_running(&b->st));
 	assert_int_equal(status_of(b, call_as(b, true, "Reload")), NO_DAEMON);

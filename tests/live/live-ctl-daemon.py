@@ -250,6 +250,20 @@ def history(*args):
 SKIPPED = f"oomfwdctl: 1 line of {EPISODES} is no episode: skipped\n"
 
 
+def test_history_says_when_none_is_kept():
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
+        config.write("[desk]\nhistory = off\n")
+        config.flush()
+        says(ctl("--config", config.name, "history"), NOT_FOUND, "history = off in [desk]")
+
+
+def test_a_command_tells_what_it_takes():
+    for option in ("--help", "-h"):
+        r = ctl("history", option)
+        equal((r.returncode, r.stderr), (OK, ""))
+        assert "history [ID] [-n COUNT]" in r.stdout, r.stdout
+
+
 def test_history_lists_the_episodes():
     r = history()
     equal((r.returncode, r.stderr), (OK, SKIPPED))

@@ -22,6 +22,7 @@ class Program:
         self.sources = Path(top) / "src/ctl"
         help_text = run(binary, "--help")
         lines = help_text.split("\nCommands:\n")[1].split("\n\n")[0].splitlines()
+        lines = [line for line in lines if re.match("  [a-z]", line)]  # a long one has two
         self.helped = {line.split()[0]: set(re.findall(r"\[(--?[a-z]+)", line)) for line in lines}
         self.commands = list(self.helped)
         options = help_text.split("\nOptions:\n")[1].split("\n\n")[0]
@@ -53,9 +54,9 @@ class Page:
         self.commands = parts[1::2]
         self.command_options = {name: self.named(text) - EVERYWHERE
                                 for name, text in zip(self.commands, parts[2::2])}
-        self.options = set(re.findall(r"^\.It Fl Fl ([a-z]+)", self.section("DESCRIPTION"),
-                                      re.MULTILINE))
-        self.options = {"--" + name for name in self.options}
+        names = re.findall(r"^\.It (?:Fl [a-zA-Z] , )?Fl Fl ([a-z]+)",
+                           self.section("DESCRIPTION"), re.MULTILINE)
+        self.options = {"--" + name for name in names}
 
     def section(self, name):
         return self.source.split(f"\n.Sh {name}\n")[1].split("\n.Sh ")[0]

@@ -93,6 +93,13 @@ def test_placeholders_name_fields_that_are_written():
         assert name in written, name
 
 
+def test_the_man_page_lists_the_fields_that_are_written():
+    page = (TOP / "man/oomfwd.8").read_text(encoding="utf-8")
+    section = page.split("\n.Sh JOURNAL\n")[1].split("\n.Sh ")[0]
+    lines = "\n".join(re.findall(r"^\.It Li (.*)$", section, re.MULTILINE))
+    equal(sorted(re.findall(r"OOMFWD_([A-Z_]+)", lines)), sorted(written_fields()))
+
+
 def test_the_sections_and_commands_that_it_recommends_exist():
     page = (TOP / "man/oomfwd.conf.5").read_text(encoding="utf-8")
     commands = set(re.findall(r'^\t\{ "([a-z-]+)", "', (TOP / "src/ctl/ctl.c").read_text(

@@ -195,6 +195,9 @@ static void the_last_episodes_are_listed(void **state)
 		"5 (hog) 1.0 GiB\n");
 	w->status.history_error = -EACCES;
 	assert_said(w, "cannot be read: Permission denied");
+	w->status.history_error = -ENOENT;
+	w->status.history_off = true;
+	assert_said(w, "no history is kept (history = off in [desk])");
 }
 
 static void the_document_has_the_figures(void **state)

@@ -172,6 +172,17 @@ static void two_zrams_do_not_move_the_same_memory_twice(void **state)
 	assert_int_equal(m.swap_free_bytes, 1 * GIB);
 }
 
+/* SwapFree is read first, the slots in use a moment later. */
+static void a_zram_that_fills_between_two_readings_has_no_more_free_than_there_is(void **state)
+{
+	struct meminfo m = machine(8 * GIB, 8 * GIB, 8 * GIB, 6 * GIB);
+	struct zram z = { 8 * GIB, 8 * GIB, 8 * GIB, 7 * GIB, 0 };
+
+	psi_count_zram(&m, &z, 1);
+	assert_int_equal(m.swap_total_bytes, 1 * GIB);
+	assert_int_equal(m.swap_free_bytes, 1 * GIB);
+}
+
 static void absurd_zram_numbers_saturate(void **state)
 {
 	struct meminfo m = machine(UINT64_MAX, UINT64_MAX, 0, 0);
@@ -489,6 +500,8 @@ int main(void)
 		cmocka_unit_test(an_oversized_zram_becomes_full),
 		cmocka_unit_test(mem_limit_bounds_what_zram_takes),
 		cmocka_unit_test(two_zrams_do_not_move_the_same_memory_twice),
+		cmocka_unit_test(
+			a_zram_that_fills_between_two_readings_has_no_more_free_than_there_is),
 		cmocka_unit_test(absurd_zram_numbers_saturate),
 		cmocka_unit_test(no_history_never_reaches),
 		cmocka_unit_test(a_steady_stall_is_measured_at_any_pace),

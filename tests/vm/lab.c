@@ -35,6 +35,7 @@
 #define INNOCENT_MIB      8
 #define CANARY_FILE       "/var/tmp/canary"
 #define CANARY_PAGES      512
+#define LAST_RESORT_MSEC  20000
 
 struct lab_shared *lab;
 
@@ -140,6 +141,12 @@ static void die(const char *what)
 }
 
 /* --- the machine --- */
+
+void lab_break(const char *what)
+{
+	lab_say("lab: broken: %s: %s\n", what, strerror(errno));
+	lab->broken = 1;
+}
 
 void lab_load_modules(void)
 {
@@ -341,6 +348,28 @@ static void entrench(void)
 	mlockall(MCL_CURRENT);
 }
 
+/* A machine that has not recovered may never come to run what is to turn it off: a fork bomb goes
+ * on. It is ready before, and gives the others time to tell what they know. */
+static void start_last_resort(void)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+	if (fork() != 0) {
+		close(fd);
+		return;
+	}
+	setsid();
+	entrench();
+	while (lab->over == 0)
+		lab_sleep_msec(500);
+	if (lab->over > 0)
+		_exit(0);
+	lab_sleep_msec(LAST_RESORT_MSEC);
+	if (write(fd, "b", 1) < 0)
+		lab_say("lab: sysrq: %s\n", strerror(errno));
+	_exit(1);
+}
+
 static void start_scenario(const struct scenario *s)
 {
 	if (s->flags & SCENARIO_IN_INIT) {
@@ -437,14 +466,24 @@ static bool run(const struct scenario *s, const struct subject *subject)
 		before = lab_usage(lab_subject_pid(subject));
 	kills = lab_file_number("/proc/vmstat", "\noom_kill ");
 	lab_say("lab: scenario %s begins\n", s->name);
+	lab->over = 0;
+	if (getpid() != 1)
+		start_last_resort();
 	entrench();
 	start_scenario(s);
 	lab_measure(&o, s, subject);
+	if (lab->broken) {
+		result_add("scenario=%s recovered=0 right=0 error=broken", s->name);
+		result_tell();
+		lab->over = 1; /* the others are not harmed */
+		return false;
+	}
 	if (s->flags & SCENARIO_KILL_DAEMON)
 		before = (struct usage){ 0 }; /* another process by now */
 	report(s, &o, lab_file_number("/proc/vmstat", "\noom_kill ") - kills);
 	report_usage(subject, &before);
 	result_tell();
+	lab->over = o.recovered ? 1 : -1;
 	return o.recovered;
 }
 

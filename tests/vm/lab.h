@@ -29,6 +29,8 @@ struct lab_shared {
 	volatile int scenario_ready; /* all of its actors are on the stage */
 	volatile int first_ready;    /* the first of them is as big as it gets */
 	volatile unsigned born;      /* of the fork bomb */
+	volatile int broken;         /* the scenario is not what it is to be */
+	volatile int over;           /* 1: recovered, -1: not */
 	unsigned role_count;
 	struct {
 		pid_t pid;
@@ -42,6 +44,8 @@ extern struct lab_shared *lab;
 void lab_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void lab_sleep_msec(long msec);
 long lab_now_msec(void);
+/* The scenario lacks something that it is made of: the run ends, and is none. errno says why. */
+void lab_break(const char *what);
 /* Writes text into a file that exists; says so when it cannot. */
 bool lab_write(const char *path, const char *text);
 /* Loads those of /modules/order. */

@@ -261,7 +261,7 @@ void lab_measure(struct outcome *o, const struct scenario *s, const struct subje
 		if (s->flags & SCENARIO_KILL_DAEMON)
 			kill_subject(&p, o, subject);
 		o->recovered = is_over(o, &p, s);
-		if (o->recovered || o->run_msec > limit)
+		if (o->recovered || o->run_msec > limit || lab->broken)
 			break;
 		lab_sleep_msec(SAMPLE_MSEC);
 	}

@@ -38,7 +38,7 @@ static void run_command(const char *path, char *const argv[])
 		_exit(127);
 	}
 	if (waitpid(pid, &status, 0) < 0 || status != 0)
-		lab_say("lab: %s: status %d\n", path, status);
+		lab_break(path);
 }
 
 static void swap_on(const char *path)
@@ -47,7 +47,7 @@ static void swap_on(const char *path)
 
 	run_command("/sbin/mkswap", mkswap);
 	if (swapon(path, 0) < 0)
-		lab_say("lab: swapon %s: %s\n", path, strerror(errno));
+		lab_break(path);
 }
 
 static void swap_on_disk(void)
@@ -55,7 +55,7 @@ static void swap_on_disk(void)
 	int fd = open("/var/tmp/swap", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0 || posix_fallocate(fd, 0, 256 << 20) != 0)
-		lab_say("lab: no room for swap\n");
+		lab_break("room for swap");
 	close(fd);
 	swap_on("/var/tmp/swap");
 }
@@ -68,7 +68,8 @@ static void hog_with_swap(void)
 
 static void swap_on_zram(void)
 {
-	lab_write("/sys/block/zram0/disksize", "256M");
+	if (!lab_write("/sys/block/zram0/disksize", "256M"))
+		lab_break("zram");
 	swap_on("/dev/zram0");
 }
 
@@ -100,7 +101,8 @@ static void run_two(void)
 static void over_limit(void)
 {
 	lab_enter_cgroup("lab-limited");
-	lab_set_cgroup("lab-limited", "memory.max", "memory.limit_in_bytes", "209715200");
+	if (!lab_set_cgroup("lab-limited", "memory.max", "memory.limit_in_bytes", "209715200"))
+		lab_break("memory limit");
 	lab_hog(0);
 }
 
@@ -140,8 +142,8 @@ static void run_container(const char *name)
 	}
 	/* No victim to be found dead: the run counts for nothing. */
 	if (!started) {
-		lab_say("lab: crun has not started the container\n");
-		exit(1);
+		lab_break("crun");
+		return;
 	}
 	lab_role(pid, LAB_VICTIM);
 	lab->scenario_ready = 1;
@@ -214,7 +216,7 @@ static void run_bomb(void)
 
 	signal(SIGCHLD, SIG_IGN);
 	execv("/proc/self/exe", argv);
-	lab_say("lab: bomb: %s\n", strerror(errno));
+	lab_break("bomb");
 }
 
 static void run_respawn(void)
@@ -243,7 +245,7 @@ static void fill_tmpfs(void)
 
 	mkdir("/mnt/full", 0755);
 	if (mount("full", "/mnt/full", "tmpfs", 0, "size=95%") < 0)
-		lab_say("lab: tmpfs: %s\n", strerror(errno));
+		lab_break("tmpfs");
 	fd = open("/mnt/full/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	memset(buffer, 'x', sizeof(buffer));
 	while (lab_file_number("/proc/meminfo", "MemAvailable:") > 45 << 10)
@@ -261,7 +263,7 @@ static void run_tmpfs(void)
 static void locked_hog(void)
 {
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		lab_say("lab: mlockall: %s\n", strerror(errno));
+		lab_break("mlockall");
 	lab_hog(0);
 }
 
@@ -273,7 +275,7 @@ static void hugetlb_server(void)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 
 	if (p == MAP_FAILED)
-		lab_say("lab: hugetlb: %s\n", strerror(errno));
+		lab_break("huge pages");
 	else
 		memset(p, 1, bytes);
 	lab_enter_cgroup("lab-server");
@@ -282,7 +284,8 @@ static void hugetlb_server(void)
 
 static void run_hugetlb(void)
 {
-	lab_write("/proc/sys/vm/nr_hugepages", "120");
+	if (!lab_write("/proc/sys/vm/nr_hugepages", "120"))
+		lab_break("huge pages");
 	lab_with_hog(hugetlb_server, LAB_SURVIVOR);
 }
 
@@ -335,7 +338,7 @@ static void jvm(void)
 	pthread_attr_setstacksize(&a, 65536);
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&t, &a, idle_thread, NULL) != 0)
-			lab_say("lab: only %d threads\n", i);
+			lab_break("threads");
 	lab_hog(0);
 }
 
@@ -408,7 +411,7 @@ static void run_journal(void)
 	pid_t journal = journal_pid();
 
 	if (journal == 0 || kill(journal, SIGSTOP) < 0)
-		lab_say("lab: no journal to stop\n");
+		lab_break("journal");
 	lab_spawn(lab_plain_hog, LAB_VICTIM);
 }
 

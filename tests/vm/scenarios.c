@@ -156,10 +156,11 @@ static void freeze_myself(void)
 {
 	if (access("/sys/fs/cgroup/freezer", F_OK) == 0) {
 		mkdir("/sys/fs/cgroup/freezer/lab-frozen", 0755);
-		lab_write("/sys/fs/cgroup/freezer/lab-frozen/cgroup.procs", "0");
-		lab_write("/sys/fs/cgroup/freezer/lab-frozen/freezer.state", "FROZEN");
-	} else {
-		lab_set_cgroup("lab-frozen", "cgroup.freeze", NULL, "1");
+		if (!lab_write("/sys/fs/cgroup/freezer/lab-frozen/cgroup.procs", "0") ||
+			!lab_write("/sys/fs/cgroup/freezer/lab-frozen/freezer.state", "FROZEN"))
+			lab_break("freezer");
+	} else if (!lab_set_cgroup("lab-frozen", "cgroup.freeze", NULL, "1")) {
+		lab_break("freezer");
 	}
 }
 
@@ -186,7 +187,7 @@ static bool mount_loop(void)
 	c.fd = (uint32_t)image;
 	if (image < 0 || loop < 0 || ioctl(loop, LOOP_CONFIGURE, &c) < 0 ||
 		mount("/dev/loop0", "/mnt", "ext4", 0, NULL) < 0) {
-		lab_say("lab: loop mount: %s\n", strerror(errno));
+		lab_break("loop mount");
 		return false;
 	}
 	return true;
@@ -201,7 +202,7 @@ static void write_to_frozen_filesystem(void)
 	lab->first_ready = 1;
 	fd = open("/mnt/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (write(fd, "x", 1) == 1)
-		lab_say("lab: the write went through\n");
+		lab_break("the write went through");
 }
 
 static void run_dstate(void)
@@ -212,7 +213,7 @@ static void run_dstate(void)
 		return;
 	fd = open("/mnt", O_RDONLY | O_CLOEXEC);
 	if (ioctl(fd, FIFREEZE, 0) < 0)
-		lab_say("lab: FIFREEZE: %s\n", strerror(errno));
+		lab_break("FIFREEZE");
 	lab_with_hog(write_to_frozen_filesystem, LAB_EITHER);
 }
 
@@ -222,7 +223,7 @@ static void vhost_owner(void)
 	int fd = open("/dev/vhost-net", O_RDWR);
 
 	if (fd < 0 || ioctl(fd, VHOST_SET_OWNER) < 0)
-		lab_say("lab: vhost: %s\n", strerror(errno));
+		lab_break("/dev/vhost-net");
 	if (fork() == 0) {
 		lab_role(getpid(), LAB_SURVIVOR); /* keeps the device open, has no memory */
 		lab_sleep_for_ever();
@@ -255,9 +256,10 @@ static void crash(void)
 
 static void run_core(void)
 {
-	lab_write("/proc/sys/kernel/core_pattern",
-		access("/usr/local/bin/lab", X_OK) == 0 ? "|/usr/local/bin/lab slow-core"
-							: "|/init slow-core");
+	if (!lab_write("/proc/sys/kernel/core_pattern",
+		    access("/usr/local/bin/lab", X_OK) == 0 ? "|/usr/local/bin/lab slow-core"
+							    : "|/init slow-core"))
+		lab_break("core pattern");
 	lab_with_hog(crash, LAB_EITHER);
 }
 
