@@ -41,6 +41,7 @@ static void event_of_candidate(struct actor *a, const struct candidate *c,
 {
 	const struct task *t = &a->snapshot.tasks[c->task];
 	const uint32_t *members = sharedmm_members(a->sharedmm, &c->group);
+	char cgroup[CGROUP_PATH_SIZE];
 
 	ret->victim = t->id;
 	memcpy(ret->comm, t->comm, sizeof(ret->comm));
@@ -71,8 +72,10 @@ static void event_of_candidate(struct actor *a, const struct candidate *c,
 	if (place)
 		ret->outside = count_outside(a, &c->group);
 	/* For the log only: nobody waits for it for long. */
-	if (monotonic_usec() < a->names_until_usec)
-		facts_cgroup(&a->facts, t, ret->cgroup, sizeof(ret->cgroup));
+	if (monotonic_usec() >= a->names_until_usec)
+		return;
+	facts_cgroup(&a->facts, t, cgroup, sizeof(cgroup));
+	copy_cut(ret->cgroup, sizeof(ret->cgroup), cgroup);
 }
 
 static void event_readings(struct report_event *e, const struct act_context *c)
@@ -308,11 +311,12 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 
 static bool has_exited(const struct act_context *c, int slot)
 {
+	const struct engine *e = c->engine;
 	uint32_t i = 0;
 
-	while (i < c->in->seen_count && c->in->seen[i].slot != slot)
+	while (i < e->victim_count && e->victim[i].slot != slot)
 		i++;
-	return i < c->in->seen_count && c->in->seen[i].o.all_exited;
+	return i < e->victim_count && e->victim[i].seen.all_exited;
 }
 
 static enum engine_upgrade upgrade_of(int result)
@@ -395,7 +399,7 @@ static void carry_out_step(struct actor *a, const struct act_context *c,
 	struct escalation_result r;
 
 	/* Those who die of a step must not be taken for alive, nor newcomers for protected. */
-	if (snapshot_refresh(&a->snapshot) < 0)
+	if (reader_refresh(&a->reader, &a->snapshot, 0, 0) < 0)
 		a->snapshot.count = 0;
 	escalation_take(&a->escalation, action->step, a->config, &a->snapshot,
 		c->place ? c->place->path : NULL, &r);
@@ -404,7 +408,7 @@ static void carry_out_step(struct actor *a, const struct act_context *c,
 	e.error = r.error;
 	e.expected_bytes = r.bytes;
 	e.members = r.processes > 0 ? (uint32_t)r.processes : 0;
-	memcpy(e.cgroup, r.what, sizeof(e.cgroup));
+	copy_cut(e.cgroup, sizeof(e.cgroup), r.what);
 	event_readings(&e, c);
 	if (r.acted || !c->said->step[action->step])
 		report_event(&e);

@@ -335,8 +335,10 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 	age = monotonic_usec() - a->brood_usec;
 	if (a->brood.bytes > 0 && age < BROOD_USEC && a->brood_place == place)
 		need.brood = &a->brood;
-	if (age >= BROOD_QUICK_USEC)
+	if (age >= BROOD_QUICK_USEC) {
 		a->brood.taken_bytes = 0;
+		a->brood.times = 1;
+	}
 	r = choose(a, &need);
 	if (r == 0 && a->choice->incomplete) {
 		snapshot_complete(&a->snapshot);

@@ -229,7 +229,9 @@ static void blame_members(struct killer *k, struct slot *s, struct kill_blame *r
 	for (int32_t i = s->first; i >= 0 && looked < BLAME_MEMBERS; i = k->members[i].next) {
 		struct member *m = &k->members[i];
 		struct task t;
-		if (m->exited || member_see(k, s, m, &t) == SIGHT_GONE)
+		enum member_sight sight = m->exited ? SIGHT_GONE : member_see(k, s, m, &t);
+
+		if (sight == SIGHT_GONE || sight == SIGHT_UNREAD)
 			continue;
 		looked++;
 		if (t.flags & TASK_CORE_DUMPING) {

@@ -34,6 +34,7 @@ struct troubled {
 	uint64_t read_usec;
 	struct pressure last;
 	bool gone;
+	bool limited; /* has a limit of its own */
 	struct watch watch;
 };
 

@@ -47,9 +47,14 @@ static int read_domain(void *ctx, struct meminfo *ret, struct pressure *ret_pres
 	 * then there is no shortage in it. */
 	t->gone = r < 0 && !*ret_has_pressure;
 	domain_meminfo(&m, t->machine, ret);
-	/* A size that this one could never have left is meant for larger ones. */
+	t->limited = m.limit_bytes < t->machine->total_bytes;
+	/* A size that this one could never have left is meant for larger ones: it counts as not
+	 * reached. */
 	if (t->memory->kind == AMOUNT_BYTES && t->memory->value > ret->total_bytes / 10 * 9)
-		ret->available_bytes = ret->total_bytes;
+		ret->total_bytes = ret->available_bytes =
+			max_u64(ret->total_bytes, add_sat_u64(t->memory->value, 1));
+	if (t->gone)
+		t->watch.history.count = 0;
 	if (!*ret_has_pressure)
 		return 0;
 	uint64_t now = monotonic_usec();
@@ -106,6 +111,7 @@ static void watch_closely(
 		return; /* the next sweep finds it again */
 	t->used = true;
 	t->gone = false;
+	t->limited = false;
 	t->section = known->section;
 	memcpy(t->path, known->path, strlen(known->path) + 1);
 	t->place = (struct domain_place){ .name = s->name, .path = t->path, .kill = s->kill };
@@ -171,9 +177,7 @@ static uint64_t sweep(struct domains *d, uint64_t now_usec)
 /* Without a limit of its own a cgroup stalls with the machine: the machine's victims end that. */
 static bool is_held(const struct troubled *t, enum domains_hold hold)
 {
-	bool limited = t->watch.mem.available_bytes < t->watch.mem.total_bytes;
-
-	return hold == DOMAINS_HOLD_ALL || (hold == DOMAINS_HOLD_UNLIMITED && !limited);
+	return hold == DOMAINS_HOLD_ALL || (hold == DOMAINS_HOLD_UNLIMITED && !t->limited);
 }
 
 uint64_t domains_look(
@@ -187,10 +191,16 @@ uint64_t domains_look(
 	for (uint32_t i = 0; i < TROUBLED_MAX; i++) {
 		struct troubled *t = &d->troubled[i];
 		uint64_t next = USEC_NEVER;
+		bool held;
 
 		if (!t->used)
 			continue;
-		watch_look(&t->watch, a, is_held(t, hold) ? UINT64_MAX : 0, detected_usec, &next);
+		held = is_held(t, hold);
+		watch_look(&t->watch, a, held ? UINT64_MAX : 0, detected_usec, &next);
+		/* What ends the machine's shortage may end this one: its stalls count from then on.
+		 */
+		if (held)
+			t->watch.history.count = 0;
 		if (!watch_is_busy(&t->watch) &&
 			(t->gone || monotonic_usec() >= t->watch.stalling_until_usec)) {
 			hand_back(d, t);

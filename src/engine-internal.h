@@ -15,5 +15,9 @@
 #define ENGINE_UNREAD_USEC        (250 * USEC_PER_MSEC)
 #define ENGINE_KILL_TIME_MAX_USEC (2 * USEC_PER_SEC)
 
+/* Its mm is gone, and has had the time that a teardown takes: what it gave back is to be seen,
+ * though the process may take its time to end (in a close that hangs, under a tracer). */
+bool engine_is_spent(const struct engine *e, const struct engine_victim *v, uint64_t now_usec);
+
 /* Takes in the outcome of the pending action, if there is one, and what is seen of the victims. */
 void engine_absorb(struct engine *e, const struct engine_input *in);

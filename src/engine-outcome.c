@@ -139,7 +139,8 @@ static void absorb_step(struct engine *e, bool acted, uint64_t now_usec)
 /* Not sent: it is no victim of SIGKILL yet, and must not be waited for as one. */
 static void absorb_unread(const struct engine *e, struct engine_victim *v, uint64_t now_usec)
 {
-	if (v->unread_since_usec == 0)
+	/* Asked about long ago it was not due in between: this is the first time again. */
+	if (v->unread_since_usec == 0 || now_usec >= add_sat_u64(v->retry_usec, ENGINE_UNREAD_USEC))
 		v->unread_since_usec = now_usec;
 	v->retry_usec = now_usec + UNREAD_RETRY_USEC;
 	v->unread_for_long =

@@ -10,6 +10,8 @@
 
 /* A shortage that can be ended by a kill has been by then, as a rule. */
 #define HOUSE_AFTER_USEC (10 * USEC_PER_SEC)
+/* Measured: some 60 ms. */
+#define TEARDOWN_USEC_PER_GIB (120 * USEC_PER_MSEC)
 
 static uint64_t settling_bytes(const struct engine *e, uint64_t now_usec)
 {
@@ -32,6 +34,15 @@ static bool is_overdue(const struct engine_victim *v, uint64_t now_usec)
 		now_usec >= add_sat_u64(v->unread_since_usec, ENGINE_UNREAD_USEC);
 }
 
+bool engine_is_spent(const struct engine *e, const struct engine_victim *v, uint64_t now_usec)
+{
+	uint64_t teardown = mul_div_u64(v->kill.expected_bytes, TEARDOWN_USEC_PER_GIB, GIB);
+
+	return v->seen.mm_gone &&
+		now_usec >= add_sat_u64(v->kill.progress_usec,
+				    add_sat_u64(e->config->victim_timeout_usec, teardown));
+}
+
 uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in)
 {
 	uint64_t sum = 0;
@@ -39,7 +50,7 @@ uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *
 	for (uint32_t i = 0; i < e->victim_count; i++) {
 		const struct engine_victim *v = &e->victim[i];
 
-		if (is_overdue(v, in->now_usec))
+		if (is_overdue(v, in->now_usec) || engine_is_spent(e, v, in->now_usec))
 			continue;
 		/* The teardown has begun and shows no counters: all of it may still be on its way.
 		 */
@@ -50,13 +61,13 @@ uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *
 			sub_or_zero_u64(in->mem->available_bytes, e->settle_base_bytes)));
 }
 
-bool engine_is_killing(const struct engine *e)
+bool engine_is_killing(const struct engine *e, uint64_t now_usec)
 {
-	uint32_t i = 0;
-
-	while (i < e->victim_count && e->victim[i].kill.sig != SIGKILL)
-		i++;
-	return i < e->victim_count;
+	for (uint32_t i = 0; i < e->victim_count; i++)
+		if (e->victim[i].kill.sig == SIGKILL &&
+			!engine_is_spent(e, &e->victim[i], now_usec))
+			return true;
+	return false;
 }
 
 static bool is_recent(const struct engine *e, uint64_t since_usec, uint64_t now_usec)

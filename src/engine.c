@@ -157,7 +157,7 @@ static bool upgrade(const struct engine *e, const struct engine_input *in, struc
 	for (uint32_t i = 0; i < e->victim_count; i++) {
 		const struct engine_victim *v = &e->victim[i];
 
-		if (v->kill.sig != SIGKILL && in->now_usec >= v->retry_usec &&
+		if (v->kill.sig != SIGKILL && !v->seen.mm_gone && in->now_usec >= v->retry_usec &&
 			is_impatient(e, v, in->now_usec))
 			ret->slots[ret->slot_count++] = v->slot;
 	}
@@ -169,6 +169,15 @@ static bool upgrade(const struct engine *e, const struct engine_input *in, struc
 	return true;
 }
 
+static bool any_unspent(const struct engine *e, uint64_t now_usec)
+{
+	uint32_t i = 0;
+
+	while (i < e->victim_count && engine_is_spent(e, &e->victim[i], now_usec))
+		i++;
+	return i < e->victim_count;
+}
+
 /* What is missing now that is not on its way already; 0: nothing. */
 static uint64_t open_need(
 	const struct engine *e, const struct engine_input *in, uint64_t *ret_deficit_bytes)
@@ -177,7 +186,7 @@ static uint64_t open_need(
 	uint64_t growth = 0;
 	/* Under pressure one victim at a time, until it subsides: what it still holds says nothing,
 	 * for the stalls of the past are in the reading until it is gone. */
-	uint64_t deficit = e->victim_count > 0 ? 0 : verdict_pressure_need_bytes(in->mem);
+	uint64_t deficit = any_unspent(e, in->now_usec) ? 0 : verdict_pressure_need_bytes(in->mem);
 
 	if (e->cause == CAUSE_MEMORY) {
 		deficit = verdict_need_bytes(e->config, in->mem);
@@ -222,7 +231,7 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 	if (need == 0 || in->now_usec < max_u64(e->hold_usec, e->step_until_usec))
 		return false;
 	/* What was killed a moment ago may be enough, and has a deadline of its own. */
-	if (e->exhausted && engine_is_killing(e))
+	if (e->exhausted && engine_is_killing(e, in->now_usec))
 		return false;
 	if (e->exhausted && e->level == LEVEL_KILL && next_step(e, ret))
 		return true;

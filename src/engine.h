@@ -137,7 +137,7 @@ void engine_set_config(struct engine *e, const struct config *c);
 uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *in);
 
 /* Whether somebody has had SIGKILL whose memory is not back yet. */
-bool engine_is_killing(const struct engine *e);
+bool engine_is_killing(const struct engine *e, uint64_t now_usec);
 
 /*
  * Whether what allocates or takes its time may be done now: no episode is under way, or one that

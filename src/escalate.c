@@ -123,7 +123,10 @@ bool escalation_may_kill(
 
 static uint64_t task_bytes(const struct task *t)
 {
-	return t->flags & (TASK_KTHREAD | TASK_NO_MM) ? 0 : t->mem.anon_bytes + t->mem.swap_bytes;
+	/* A cgroup whose processes die already, or cannot, is none to kill again. */
+	if ((t->flags & (TASK_KTHREAD | TASK_NO_MM)) || is_dying(t))
+		return 0;
+	return add_sat_u64(t->mem.anon_bytes, t->mem.swap_bytes);
 }
 
 /* A fork family holds the memory in tasks of which none is large: its last ones are the youngest.

@@ -26,7 +26,7 @@ struct escalation_result {
 	bool acted; /* something was done: its effect is worth waiting for */
 	/* Negative errno: why not; -ETIMEDOUT with acted: the kernel has not confirmed it. */
 	int error;
-	char what[256]; /* the cgroup killed, the path executed; "" otherwise */
+	char what[512]; /* the cgroup killed, the path executed; "" otherwise */
 	uint64_t bytes; /* memory of that cgroup */
 	int processes;
 };

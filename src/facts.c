@@ -15,7 +15,7 @@ void facts_cgroup(void *ctx, const struct task *t, char *ret, size_t size)
 {
 	struct facts *f = ctx;
 
-	if (probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret, size, NULL) < 0)
+	if (probe_cgroup(f->probe, t->mm_tid, CGROUP_WAIT_USEC, ret, size, NULL) < 0)
 		ret[0] = '\0';
 }
 
@@ -43,7 +43,8 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	if (snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe)) < 0)
 		ret->exe[0] = '\0';
 	ret->preference = CGROUP_PREFERENCE_NONE;
-	r = probe_cgroup(f->probe, t->id.pid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup),
+	/* Of an exited leader a v1 hierarchy says "/", where its process is not. */
+	r = probe_cgroup(f->probe, t->mm_tid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup),
 		f->wants_preference ? &ret->preference : NULL);
 	if (r < 0)
 		ret->cgroup[0] = '\0';
@@ -54,7 +55,7 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 		f->probe, t->mm_tid, CMDLINE_WAIT_USEC, ret->cmdline, sizeof(ret->cmdline));
 	if (r < 0)
 		ret->cmdline[0] = '\0';
-	ret->cmdline_unread = r < 0 && r != -ESRCH;
+	ret->cmdline_unread = r > 0 || (r < 0 && r != -ESRCH);
 }
 
 static int read_shmem(void *ctx, const struct task *t, struct victim_shmem *ret)
@@ -81,7 +82,7 @@ static int compare_smaps(void *ctx, const struct task *x, const struct task *y)
 int facts_is_protected(void *ctx, const struct task *t)
 {
 	struct facts *f = ctx;
-	struct task_detail d;
+	struct task_detail *d = &f->detail;
 	struct task whole;
 	bool unread = false;
 
@@ -94,14 +95,14 @@ int facts_is_protected(void *ctx, const struct task *t)
 	if (t->id.pid <= 1 || t->id.pid == f->self || t->oom_score_adj == -1000 ||
 		(t->flags & TASK_KTHREAD))
 		return 1;
-	read_detail(f, t, f->wants_cmdline, &d);
+	read_detail(f, t, f->wants_cmdline, d);
 	for (uint32_t i = 0; i < f->config->rule_count; i++) {
 		const struct rule *r = &f->config->rules[i];
 
 		if (r->action != RULE_PROTECT || (f->in_domain && r->domain) ||
-			!victim_rule_matches(r, t, &d))
+			!victim_rule_matches(r, t, d))
 			continue;
-		if (!victim_rule_doubts(r, t, &d))
+		if (!victim_rule_doubts(r, t, d))
 			return 1;
 		unread = true;
 	}
@@ -135,5 +136,6 @@ struct victim_fns facts_victim_fns(struct facts *f)
 		.evidence = f->kcmp ? MM_EVIDENCE_KCMP : MM_EVIDENCE_SMAPS,
 		.detail = read_detail,
 		.shmem = read_shmem,
+		.room = &f->room,
 	};
 }

@@ -19,6 +19,8 @@ struct facts {
 	bool kcmp;      /* else smaps is the evidence */
 	bool in_domain; /* the shortage of now is a domain's: see struct rule */
 	bool wants_preference, wants_cmdline; /* some rule does; the latter: a protect rule */
+	/* Of facts_is_protected(), and of the choice. */
+	struct task_detail detail, room;
 	bool cgroup_known; /* paths of cgroups are those of the host, as far as can be told */
 };
 

@@ -136,8 +136,9 @@ enum member_sight {
 	SIGHT_NO_MM, /* is past it, but not yet gone */
 	SIGHT_OTHER, /* has another mm now: it called exec */
 	SIGHT_GONE,
+	SIGHT_UNREAD, /* that cannot be told: no fd or no memory is to be had */
 };
-/* Reads the member anew; *ret is valid unless the answer is SIGHT_GONE. */
+/* Reads the member anew; *ret is valid unless the answer is SIGHT_GONE or SIGHT_UNREAD. */
 enum member_sight member_see(
 	struct killer *k, const struct slot *s, struct member *m, struct task *ret);
 

@@ -95,6 +95,8 @@ static int verify_again(struct killer *k, struct slot *s, const struct look *l)
 		struct task t;
 		next = m->next;
 		sight = m->exited ? SIGHT_GONE : member_see(k, s, m, &t);
+		if (sight == SIGHT_UNREAD)
+			return -EAGAIN;
 		if (sight == SIGHT_MM && !s->rehearsal) {
 			int r = slot_forbids(&t, l->is_protected, l->ctx);
 

@@ -182,7 +182,7 @@ static void look(struct daemon *d)
 	until = look_at_machine(d, detected);
 	/* The machine's victims may be a domain's: whether they suffice there shows when they are
 	 * gone. Who was only asked to go may take longer than a domain can wait. */
-	if (engine_is_killing(&d->watch.engine))
+	if (engine_is_killing(&d->watch.engine, detected))
 		hold = DOMAINS_HOLD_ALL;
 	else if (d->watch.engine.victim_count > 0)
 		hold = DOMAINS_HOLD_UNLIMITED;

@@ -14,11 +14,12 @@
 
 /* The readers, and behind them one who kills cgroups: readers that are stuck must not keep a cgroup
  * alive, nor a kill that is stuck those that are to be read. */
-#define READERS    3
+#define READERS    4
 #define WORKERS    (READERS + 1)
 #define STACK_SIZE (32 * KIB)
 #define KILL_STACK (64 * KIB) /* goes down a tree of cgroups */
-#define TEXT_MAX   4096       /* of a command line or a cgroup path */
+#define TEXT_MAX   16384      /* of a command line */
+#define PATH_SIZE  4096       /* of a cgroup, or more than the kernel shows */
 #define KILL_PATH  512
 /* Within one choice what a cgroup prefers does not change. */
 #define PREFERENCE_USEC (20 * USEC_PER_MSEC)
@@ -73,7 +74,7 @@ struct probe {
 	/* Our own: a lost worker may use them after the owner's are closed. */
 	int proc_fd, cgroup_fd;
 	struct cgroup_mounts *mounts;
-	char cgroup_root[TEXT_MAX];
+	char cgroup_root[PATH_SIZE];
 	struct worker workers[WORKERS];
 };
 
@@ -83,16 +84,21 @@ static int read_cmdline(struct probe_reader *r, pid_t pid, size_t size, char *re
 {
 	_cleanup_(fd_closep) int fd = probe_open_file(r, pid, "cmdline");
 	ssize_t n = fd < 0 ? fd : procfs_read_full(fd, ret, size - 1);
+	char next;
+	int cut = 0;
 
 	if (n < 0)
 		return (int)n;
+	/* The last byte of a whole one is a NUL, which need not have room. */
+	if ((size_t)n == size - 1 && pread(fd, &next, 1, n) == 1 && next != '\0')
+		cut = 1;
 	while (n > 0 && ret[n - 1] == '\0')
 		n--;
 	for (ssize_t i = 0; i < n; i++)
 		if (ret[i] == '\0')
 			ret[i] = ' ';
 	ret[n] = '\0';
-	return 0;
+	return cut;
 }
 
 /* Some ten calls for each of a family, who have one answer between them. */
@@ -121,7 +127,7 @@ static int read_cgroup(struct probe_reader *r, const struct request *q, struct a
 		return (int)n;
 	e = n == 0 ? -ESRCH : snapshot_parse_cgroup(r->buffer, ret->text, q->size);
 	if (e == 0 && r->cgroup_root[0]) {
-		char shown[TEXT_MAX];
+		char shown[PATH_SIZE];
 
 		memcpy(shown, ret->text, strlen(ret->text) + 1);
 		e = cgroup_join(r->cgroup_root, shown, ret->text, q->size);
@@ -219,21 +225,34 @@ static struct timespec deadline_after(uint64_t usec)
 	return t;
 }
 
+/* How many readers must be left to others. What takes an mmap lock may take long: a walk can be
+ * done without, who is protected by his command line cannot be told without, and nobody at all
+ * without the cgroup. */
+static uint32_t reserve_of(enum request_kind kind)
+{
+	switch (kind) {
+	case REQUEST_SHMEM:
+	case REQUEST_SAME_MM:
+		return 2;
+	case REQUEST_CMDLINE:
+		return 1;
+	case REQUEST_CGROUP:
+	case REQUEST_KILL_CGROUP:
+		return 0;
+	}
+	return 0;
+}
+
 static struct worker *find_idle(struct probe *p, enum request_kind kind)
 {
 	bool kills = kind == REQUEST_KILL_CGROUP;
-	/* A walk may take long, and the choice can do without: the last reader is for those who
-	 * tell who is protected. */
-	bool walks = kind == REQUEST_SHMEM || kind == REQUEST_SAME_MM, spare = !walks;
+	struct worker *found = NULL;
+	uint32_t idle = 0;
 
-	for (uint32_t i = kills ? READERS : 0; i < (kills ? WORKERS : READERS); i++) {
-		if (p->workers[i].state != WORKER_IDLE)
-			continue;
-		if (spare)
-			return &p->workers[i];
-		spare = true;
-	}
-	return NULL;
+	for (uint32_t i = kills ? READERS : 0; i < (kills ? WORKERS : READERS); i++)
+		if (p->workers[i].state == WORKER_IDLE && idle++ == 0)
+			found = &p->workers[i];
+	return idle > reserve_of(kind) ? found : NULL;
 }
 
 /* Where the caller wants it; NULL: not at all. */
@@ -311,7 +330,7 @@ int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, s
 	const struct request q = {
 		.kind = REQUEST_CGROUP,
 		.pid = pid,
-		.size = min_u64(size, TEXT_MAX),
+		.size = min_u64(size, PATH_SIZE),
 		.preference = ret_preference != NULL,
 	};
 	const struct wanted wanted = { .text = ret, .preference = ret_preference };

@@ -30,12 +30,13 @@ void probe_close(struct probe *p);
  * allocated.
  */
 
-/* The command line, NULs as blanks, cut to size. 0, -ETIMEDOUT, -EBUSY, -ESRCH or another -errno.
- */
+/* The command line, NULs as blanks. 0, 1 when it was cut to size, -ETIMEDOUT, -EBUSY, -ESRCH or
+ * another -errno. */
 int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size);
 
 /* As snapshot_read_cgroup(), which on kernels before 6.8 waits for cgroup_mutex; the path is from
- * the mount's root on. Unless ret_preference is NULL, cgroup_preference_at() as well. Same errors.
+ * the mount's root on, and -ENAMETOOLONG where it finds no room. Unless ret_preference is NULL,
+ * cgroup_preference_at() as well. Same errors.
  */
 int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size,
 	enum cgroup_preference *ret_preference);

@@ -73,14 +73,19 @@ enum sharer sharer_compare(struct killer *k, struct slot *s, const struct task *
 	return SHARER_NO_REF;
 }
 
-/* Whether some member still has the mm. */
+/* Whether some member still has the mm, or may. */
 static bool any_shows(struct killer *k, struct slot *s)
 {
 	slot_poll(k, s);
 	for (int32_t i = s->first; i >= 0; i = k->members[i].next) {
 		struct member *m = &k->members[i];
+		enum member_sight sight;
 		struct task t;
-		if (!m->exited && !m->no_mm && member_see(k, s, m, &t) == SIGHT_MM)
+
+		if (m->exited || m->no_mm)
+			continue;
+		sight = member_see(k, s, m, &t);
+		if (sight == SIGHT_MM || sight == SIGHT_UNREAD)
 			return true;
 	}
 	return false;
@@ -176,10 +181,11 @@ static bool place_in(struct killer *k, const struct look *l, uint32_t i, const s
 
 	if (r > 0)
 		admitted(k, l, s, m);
-	/* Before the first signal nobody of the group need die in vain. Afterwards it is too late:
-	 * kill_explain will name who holds the mm. */
-	if ((r == -EPERM || r == -EAGAIN) && l->sig == 0)
-		l->results[i] = r;
+	/* Before the first signal nobody of the group need die in vain, be it that one is protected
+	 * or that there is no room for him. Afterwards it is too late: kill_explain will name who
+	 * holds the mm. */
+	if (r < 0 && l->sig == 0)
+		l->results[i] = r == -EPERM ? r : -EAGAIN;
 	return r > 0;
 }
 
@@ -437,7 +443,9 @@ bool sharer_look_newest(struct killer *k, const struct look *l)
 		return false;
 	if (last < from) {
 		greatest = greatest_pid(k);
-		if (greatest < from)
+		/* Somebody has set it (ns_last_pid), or pids are counted otherwise: no way leads
+		 * from one to the other. */
+		if (greatest < from || last < PID_MIN_WRAPPED)
 			return false;
 	}
 	k->looked_pid = last;

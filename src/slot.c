@@ -48,11 +48,19 @@ void slot_poll(struct killer *k, const struct slot *s)
 			k->members[i].exited = true;
 }
 
+/* ESRCH, or a pid that is a mere thread now: it left. */
+static int left_or_error(int r)
+{
+	return r == -ESRCH || r == -ENOENT || r == -EINVAL ? 0 : r;
+}
+
 enum member_sight member_see(
 	struct killer *k, const struct slot *s, struct member *m, struct task *ret)
 {
 	int r = snapshot_read_task(k->s, m->id.pid, ret);
 
+	if (r < 0 && left_or_error(r) < 0)
+		return SIGHT_UNREAD;
 	if (r < 0 || ret->id.start_ticks != m->id.start_ticks) {
 		m->no_mm = m->no_mm || r == 0 || r == -ESRCH;
 		return SIGHT_GONE;
@@ -100,12 +108,6 @@ bool kill_mm_alive(int handle_fd)
 	 * for some 100 ns; were the last user to leave just then, what the reaper has left of it
 	 * would be taken down in our time. So it is for whoever reads any file of the process. */
 	return pread(handle_fd, &byte, 1, 0) != 0;
-}
-
-/* ESRCH, or a pid that is a mere thread now: it left. */
-static int left_or_error(int r)
-{
-	return r == -ESRCH || r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
 static bool is_untouchable(const struct killer *k, const struct slot *s, const struct task *t)

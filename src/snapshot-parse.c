@@ -269,7 +269,9 @@ int snapshot_parse_cgroup(const char *text, char *ret, size_t size)
 	}
 	if (!best || size == 0)
 		return -EINVAL;
-	size_t length = min_u64(strcspn(best, "\n"), size - 1);
+	size_t length = strcspn(best, "\n");
+	if (length >= size)
+		return -ENAMETOOLONG;
 	memcpy(ret, best, length);
 	ret[length] = '\0';
 	return 0;

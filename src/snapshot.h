@@ -159,7 +159,8 @@ uint32_t snapshot_newborn_cost(const struct snapshot *s);
 int snapshot_read_exe(const struct snapshot *s, pid_t pid, char *ret, size_t size);
 /*
  * The cgroup path: the first that is not the root of the unified hierarchy, the v1 memory
- * controller, name=systemd; "/" when all are. Kernels before 6.8 take cgroup_mutex for this
+ * controller, name=systemd; "/" when all are. A part of one would name another: -ENAMETOOLONG where
+ * it finds no room. Kernels before 6.8 take cgroup_mutex for this
  * (kernel/cgroup/cgroup.c:proc_cgroup_show), under which others allocate memory: on the way to a
  * kill use probe_cgroup().
  */

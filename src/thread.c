@@ -4,8 +4,17 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define NICE_BEST (-20)
+
+/* glibc takes no less than 16 KiB on x86, 128 KiB on arm64. */
+static size_t stack_size(size_t wanted_bytes)
+{
+	long least = sysconf(_SC_THREAD_STACK_MIN);
+
+	return least > 0 && (size_t)least > wanted_bytes ? (size_t)least : wanted_bytes;
+}
 
 int thread_start(
 	pthread_t *ret, size_t stack_bytes, const char *name, void *(*run)(void *), void *ctx)
@@ -22,7 +31,7 @@ int thread_start(
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (!ret)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	r = pthread_attr_setstacksize(&attr, stack_bytes);
+	r = pthread_attr_setstacksize(&attr, stack_size(stack_bytes));
 	if (r == 0)
 		r = pthread_create(&thread, &attr, run, ctx);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -137,13 +137,13 @@ enum verdict verdict_of(const struct attempt *a, const struct engine_observation
 	/* Reaping gives private memory back; shared memory waits for the last unmap. */
 	if (o->reaped && add_sat_u64(o->rss_bytes, a->shmem_bytes) <= a->expected_bytes / 8)
 		return VERDICT_FREED;
-	if (a->sig != SIGKILL)
-		return VERDICT_FREEING; /* its grace is the engine's business */
 	/* Without users nothing can hold the memory; taking down a large mm takes its time (some 60
 	 * ms a GiB), and cannot be seen until the task has exited, so only the cap ends this wait.
-	 */
+	 * Others are chosen long before, if they are needed (engine_is_spent). */
 	if (teardown)
 		return now_usec < cap ? VERDICT_FREEING : VERDICT_FREED;
+	if (a->sig != SIGKILL)
+		return VERDICT_FREEING; /* its grace is the engine's business */
 	return overdue ? VERDICT_STUCK : VERDICT_FREEING;
 }
 

@@ -203,10 +203,14 @@ static uint64_t shmem_bytes_of(struct chooser *ch, uint32_t task, const struct m
 
 /* --- ranking --- */
 
-/* A group that holds less than this gets nothing from a prefer rule, see victim.h. */
+uint64_t victim_preferable_bytes(const struct victim_need *need)
+{
+	return need->bytes / PREFER_DIVISOR;
+}
+
 static bool worth_preferring(const struct chooser *ch, uint64_t bytes)
 {
-	return bytes >= ch->need->bytes / PREFER_DIVISOR;
+	return bytes >= victim_preferable_bytes(ch->need);
 }
 
 static bool may_be_preferred(const struct chooser *ch, const struct task *t)
@@ -343,20 +347,29 @@ static bool may_be_ranked(const struct chooser *ch, uint32_t task)
 		victim_in_scope(ch, task);
 }
 
+/* By the row alone, whatever walks have told since: who is ranked first and who last must be all,
+ * and each once. */
+static bool gives_least(const struct chooser *ch, uint32_t task)
+{
+	const struct task *t = &ch->s->tasks[task];
+
+	return add_sat_u64(own_bytes(ch, t), t->mem.shmem_bytes) >= ch->least_bytes;
+}
+
 void victim_rank_begin(struct chooser *ch)
 {
 	ch->heap_count = 0;
 	ch->ahead_bytes = 0;
 	ch->mark = sharedmm_new_mark(ch->sm);
 	for (uint32_t i = 0; i < ch->s->count; i++)
-		if (may_be_ranked(ch, i) && bound_bytes(ch, i) >= ch->least_bytes)
+		if (may_be_ranked(ch, i) && gives_least(ch, i))
 			push_bound(ch, i);
 }
 
 void victim_rank_rest(struct chooser *ch)
 {
 	for (uint32_t i = 0; i < ch->s->count; i++)
-		if (may_be_ranked(ch, i) && bound_bytes(ch, i) < ch->least_bytes)
+		if (may_be_ranked(ch, i) && !gives_least(ch, i))
 			push_bound(ch, i);
 	ch->least_bytes = 0;
 }

@@ -147,7 +147,7 @@ static struct verdict_of_rules rule_of_task(
 {
 	const struct config *c = w->config;
 	struct verdict_of_rules best = { .rule = NULL };
-	struct task_detail d;
+	struct task_detail *d = w->fns->room;
 	bool have_detail = false;
 
 	for (uint32_t i = 0; i < c->rule_count; i++) {
@@ -157,17 +157,17 @@ static struct verdict_of_rules rule_of_task(
 			(w->in_domain && r->domain) || !victim_rule_could_match(r, t))
 			continue;
 		if (needs_detail(r) && !have_detail) {
-			d.exe[0] = d.cmdline[0] = d.cgroup[0] = '\0';
-			d.cmdline_unread = d.cgroup_unread = false;
-			d.preference = CGROUP_PREFERENCE_NONE;
+			d->exe[0] = d->cmdline[0] = d->cgroup[0] = '\0';
+			d->cmdline_unread = d->cgroup_unread = false;
+			d->preference = CGROUP_PREFERENCE_NONE;
 			if (w->fns->detail)
-				w->fns->detail(w->fns->ctx, t, wants_cmdline(c, t, actions), &d);
+				w->fns->detail(w->fns->ctx, t, wants_cmdline(c, t, actions), d);
 			have_detail = true;
 		}
 		if (!needs_detail(r))
 			best = (struct verdict_of_rules){ .rule = r };
-		else if (victim_rule_matches(r, t, &d)) {
-			bool unread = victim_rule_doubts(r, t, &d);
+		else if (victim_rule_matches(r, t, d)) {
+			bool unread = victim_rule_doubts(r, t, d);
 
 			if (goes_before(r->action, unread, &best))
 				best = (struct verdict_of_rules){ r, unread };

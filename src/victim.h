@@ -80,12 +80,13 @@ enum victim_result {
 /* What the rules match. Read lazily; strings may be "" when there is no such thing: no condition on
  * them holds then. */
 struct task_detail {
-	char exe[512];
-	char cmdline[512];
-	char cgroup[512];
+	char exe[4096];
+	char cmdline[16384];
+	char cgroup[4096];
 	enum cgroup_preference preference; /* of that cgroup; unread with it */
-	/* Not read in time, though it may be there: a protect rule on it is taken to hold, others
-	 * are not. Whoever cannot be told from the protected is not killed. */
+	/* Not read in time, though it may be there, or not whole, for it is longer: a protect rule
+	 * on it is taken to hold, others are not. Whoever cannot be told from the protected is not
+	 * killed. */
 	bool cmdline_unread, cgroup_unread;
 };
 
@@ -104,6 +105,7 @@ struct victim_fns {
 	/* What becomes of the mm's shmem, asked only where it could change the rank. 0 or -errno:
 	 * then counters must do. */
 	int (*shmem)(void *ctx, const struct task *t, struct victim_shmem *ret);
+	struct task_detail *room; /* where detail() is to write: borrowed, as it is large */
 };
 
 /* A fork family that counts as one. */
@@ -171,6 +173,9 @@ struct hidden_list {
 
 /* Who holds less than this is negligible. */
 uint64_t victim_negligible_bytes(const struct victim_need *need);
+
+/* Who holds less than this gets nothing from a prefer rule. */
+uint64_t victim_preferable_bytes(const struct victim_need *need);
 
 struct victim_scratch {
 	uint64_t key, yield_bytes;

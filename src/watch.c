@@ -84,6 +84,29 @@ static void measure_growth(struct watch *w)
 	in->growth_bytes_per_sec = fill_rate_growth(&w->fill, in->now_usec);
 }
 
+static bool goes_on(const struct config_level *l, const struct pressure *since,
+	const struct pressure *p, uint64_t elapsed_usec)
+{
+	uint64_t stalled = l->pressure.full ? sub_or_zero_u64(p->full_usec, since->full_usec)
+					    : sub_or_zero_u64(p->some_usec, since->some_usec);
+
+	return l->pressure.set && stalled >= mul_div_u64(elapsed_usec, l->pressure.percent, 100);
+}
+
+/* A step has had its time: where it ended the stalls those from before it count no longer, or the
+ * ladder would be climbed for as long as a span reaches back. */
+static void judge_step(struct watch *w)
+{
+	uint64_t elapsed = sub_or_zero_u64(w->input.now_usec, w->step_usec);
+
+	if (w->step_usec == 0 || elapsed < w->config->step_timeout_usec)
+		return;
+	if (!goes_on(&w->config->warn, &w->step_pressure, &w->pressure, elapsed) &&
+		!goes_on(&w->config->kill, &w->step_pressure, &w->pressure, elapsed))
+		w->history.count = 0;
+	w->step_usec = 0;
+}
+
 /* Fills the input with the readings of now. 0 or -errno. */
 static int sense(struct watch *w)
 {
@@ -98,8 +121,11 @@ static int sense(struct watch *w)
 	in->now_usec = monotonic_usec();
 	in->mem = &w->mem;
 	measure_growth(w);
-	if (has_pressure)
+	if (has_pressure) {
+		w->pressure = p;
 		psi_history_add(&w->history, in->now_usec, &p, span);
+		judge_step(w);
+	}
 	in->pressure_warn = reaches(w, &w->config->warn);
 	in->pressure_kill = reaches(w, &w->config->kill);
 	in->stalling = in->now_usec < w->stalling_until_usec;
@@ -150,6 +176,11 @@ int watch_look(struct watch *w, struct actor *a, uint64_t coming_elsewhere_bytes
 		/* Stalls from before a death say nothing about the time after it. */
 		if (w->action.kind == ACTION_FREED)
 			w->history.count = 0;
+		if (w->action.kind == ACTION_STEP && w->outcome.acted &&
+			w->action.step != LADDER_AVOIDED) {
+			w->step_usec = monotonic_usec();
+			w->step_pressure = w->pressure;
+		}
 	}
 	return 0;
 }

@@ -33,6 +33,9 @@ struct watch {
 	void *ctx;
 	uint64_t growth_from_usec; /* growth is measured from here on */
 	uint64_t stalling_until_usec;
+	/* A step of the ladder was taken that may end the stalls; 0: none. */
+	uint64_t step_usec;
+	struct pressure pressure, step_pressure; /* as last read, and then */
 };
 
 /* Begins anew: no episode, nothing learned. fill_rate_bytes: config.h. */

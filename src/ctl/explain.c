@@ -89,7 +89,7 @@ static int64_t badness_of(const struct look *l, const struct candidate *c)
 	uint64_t all = sharedmm_yield_bytes(g, g->mem.shmem_bytes);
 	__int128 points = g->oom_score_adj;
 
-	if (c->rule && c->rule->action == RULE_PREFER && all >= l->need.bytes / VICTIM_SET_MAX)
+	if (c->rule && c->rule->action == RULE_PREFER && all >= victim_preferable_bytes(&l->need))
 		points += l->config->prefer_points;
 	points = points * l->need.total_bytes / 1000 + c->yield_bytes;
 	return points > INT64_MAX ? INT64_MAX : (int64_t)points;

@@ -109,7 +109,9 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	const struct record *r = ctx;
 	const struct record_detail *d = record_find(r, t->id.pid);
 
-	*ret = (struct task_detail){ .preference = CGROUP_PREFERENCE_NONE };
+	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
+	ret->preference = CGROUP_PREFERENCE_NONE;
+	ret->cmdline_unread = ret->cgroup_unread = false;
 	if (!d)
 		return;
 	copy_cut(ret->exe, sizeof(ret->exe), d->exe ? d->exe : "");
@@ -140,5 +142,6 @@ struct victim_fns record_fns(struct record *r)
 		.evidence = r->evidence,
 		.detail = read_detail,
 		.shmem = read_shmem,
+		.room = &r->room,
 	};
 }

@@ -37,6 +37,7 @@ struct record {
 	pid_t self;                    /* who recorded it */
 	struct snapshot snapshot;      /* the rows are the record's; it has no reader */
 	struct record_detail *details; /* snapshot.count of them, ascending pid */
+	struct task_detail room;       /* of record_fns() */
 };
 
 /* Room for count tasks, all zero. 0 or -errno. */

@@ -356,9 +356,12 @@ static void test_nobody_is_chosen_while_the_machine_waits_for_its_victims(void *
 
 	start_with_two(w);
 	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_HOLD_ALL);
-	assert_int_equal(actor.began, 1);
+	assert_int_equal(actor.began, 0);
 	assert_int_equal(actor.chosen, 0);
-	stall_for(w, "a", 100 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	/* They are gone: what it stalled before says nothing, what it stalls from now on does. */
+	stall_for(w, "", 300 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	assert_int_equal(actor.chosen, 0);
+	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
 }
 
@@ -370,13 +373,44 @@ static void test_who_has_no_limit_waits_for_the_machines_victims(void **state)
 	start_with_two(w);
 	put(w, "/containers/b/memory.max", "max\n");
 	stall_for(w, "b", 2200 * USEC_PER_MSEC, DOMAINS_HOLD_UNLIMITED);
-	assert_int_equal(actor.began, 1);
+	assert_int_equal(actor.began, 0);
 	assert_int_equal(actor.chosen, 0);
-	stall_for(w, "b", 100 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	stall_for(w, "", 300 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	assert_int_equal(actor.chosen, 0);
+	stall_for(w, "b", 2200 * USEC_PER_MSEC, DOMAINS_GO_ON);
 	assert_int_equal(actor.chosen, 1);
 	/* One at its own limit has a shortage of its own. */
 	stall_for(w, "a", 2200 * USEC_PER_MSEC, DOMAINS_HOLD_UNLIMITED);
 	assert_int_equal(actor.chosen, 2);
+}
+
+/* A size for all of a section: what a small one could never have left is no shortage of it. */
+static void test_a_size_beyond_the_limit_is_not_applied(void **state)
+{
+	struct world *w = *state;
+	int before;
+
+	w->config.domains[0].pressure.set = false;
+	w->config.domains[0].memory = (struct config_amount){ AMOUNT_BYTES, 200 * MIB };
+	start_with_two(w);
+	before = count_fds();
+	put(w, "/containers/b/memory.max", "max\n");
+	stall_for(w, "ab", 1000 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	assert_true(count_fds() > before); /* they are watched closely, and nothing is wrong */
+	assert_int_equal(actor.began, 0);
+	/* Nor is it one where the cgroup is gone. */
+	remove_dir(w, "/containers/a");
+	stall_for(w, "b", 1000 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	stall_for(w, "", 3500 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	assert_int_equal(actor.began, 0);
+	assert_int_equal(count_fds(), before);
+	/* With one that fits there is. */
+	w->config.domains[0].memory.value = 60 * MIB;
+	stall_for(w, "b", 300 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	assert_int_equal(actor.began, 0);
+	put(w, "/containers/b/memory.max", "104857600\n");
+	stall_for(w, "b", 1000 * USEC_PER_MSEC, DOMAINS_GO_ON);
+	assert_int_equal(actor.began, 1);
 }
 
 static void test_two_that_stall_are_served_side_by_side(void **state)
@@ -593,6 +627,7 @@ int main(void)
 		domain_test(test_nobody_is_chosen_while_the_machine_waits_for_its_victims),
 		domain_test(test_who_has_no_limit_waits_for_the_machines_victims),
 		domain_test(test_two_that_stall_are_served_side_by_side),
+		domain_test(test_a_size_beyond_the_limit_is_not_applied),
 		domain_test(test_a_domain_removed_in_mid_kill_ends_its_episode),
 		domain_test(test_a_base_that_appears_gets_its_own_trigger),
 		domain_test(test_nobody_to_choose_takes_the_ladder_of_a_domain),

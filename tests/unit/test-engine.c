@@ -26,6 +26,7 @@ struct hog {
 	bool dumping;         /* its core is being dumped: SIGTERM does nothing */
 	bool parted;          /* SIGTERM ends some of its members, not all */
 	bool pinned;          /* its mm outlives it */
+	bool lingers;         /* it outlives its mm */
 	bool by_cgroup;       /* a rule about its cgroup might protect it */
 	bool refuses;         /* it is protected when SIGKILL is to follow SIGTERM */
 	/* state */
@@ -100,7 +101,7 @@ static void hog_advance(struct hog *h, uint64_t from, uint64_t to)
 {
 	uint64_t span = to - from;
 
-	if (h->exited)
+	if (h->exited || h->gone)
 		return;
 	if (h->sig != SIGKILL)
 		h->rss += mul_div_u64(h->growth, span, USEC_PER_SEC);
@@ -115,7 +116,7 @@ static void hog_advance(struct hog *h, uint64_t from, uint64_t to)
 		    to >= h->kill_usec + h->dies_after) ||
 		(h->sig == SIGTERM && h->term_after != USEC_NEVER &&
 			to >= h->sig_usec + h->term_after)) {
-		h->exited = true;
+		h->exited = !h->lingers;
 		h->gone = !h->pinned;
 		if (h->gone)
 			h->rss = 0;
@@ -158,7 +159,7 @@ static void world_sense(struct world *w)
 			.mm_gone = h->gone && !h->blind,
 			.all_exited = h->exited,
 			.some_exited = h->exited || (h->parted && h->sig != 0),
-			.mm_visible = !h->exited,
+			.mm_visible = !h->exited && !h->gone,
 			.core_dumping = h->dumping && !h->gone,
 			.reaped = h->reaped,
 		};
@@ -924,6 +925,47 @@ static void pressure_kills_nobody_else_while_a_victim_is_torn_down(void **state)
 	assert_int_equal(w.kills, 1);
 }
 
+/* Its memory came back and is used up again, while it hangs in a close or under a tracer. */
+static void who_outlives_his_mm_does_not_hold_up_the_next(void **state)
+{
+	struct world w;
+	struct hog *first;
+
+	world_init(&w);
+	w.used_elsewhere = 450 * MIB;
+	first = world_hog(&w, 480, 0);
+	first->lingers = true;
+	world_hog(&w, 1, 200);
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.terms, 1);
+	assert_true(first->gone);
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.chosen, 2);
+	assert_int_equal(w.upgrades, 0);
+	assert_int_equal(w.recovered, 0);
+	/* It is let go in the end. */
+	world_run(&w, 8 * USEC_PER_SEC);
+	assert_int_equal(w.freed, 2);
+	assert_int_equal(w.recovered, 1);
+}
+
+/* Killed, and so a victim like any other; but the ladder and who stalls do not wait for it. */
+static void the_ladder_does_not_wait_for_who_outlives_his_mm(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	h = world_hog(&w, 20, 0);
+	h->lingers = true;
+	world_run(&w, 900 * MS);
+	assert_int_equal(w.kills, 1);
+	assert_int_equal(w.steps[LADDER_KERNEL], 0);
+	world_run(&w, 600 * MS);
+	assert_int_equal(w.steps[LADDER_KERNEL], 1);
+}
+
 /* [warn] as a size, [kill] as a share: which of them is the higher depends on the machine. */
 static void a_kill_level_above_the_warn_level_asks_for_what_ends_it(void **state)
 {
@@ -1443,6 +1485,8 @@ int main(void)
 		cmocka_unit_test(swap_that_is_free_keeps_the_level_away),
 		cmocka_unit_test(pressure_kills_one_at_a_time_and_only_below_the_guard),
 		cmocka_unit_test(pressure_kills_nobody_else_while_a_victim_is_torn_down),
+		cmocka_unit_test(who_outlives_his_mm_does_not_hold_up_the_next),
+		cmocka_unit_test(the_ladder_does_not_wait_for_who_outlives_his_mm),
 		cmocka_unit_test(a_kill_level_above_the_warn_level_asks_for_what_ends_it),
 		cmocka_unit_test(the_need_is_that_of_the_levels_that_hold),
 		cmocka_unit_test(without_a_handle_exit_is_the_witness),

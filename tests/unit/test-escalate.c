@@ -246,6 +246,33 @@ static void a_fork_bomb_is_found_though_none_of_it_is_large(void **state)
 	assert_int_equal(r.bytes, 50 * MIB);
 }
 
+/* They hold what they hold, whatever is done: the ladder goes on to who can be helped. */
+static void a_cgroup_that_dies_already_is_not_killed_again(void **state)
+{
+	struct world *w = *state;
+	struct escalation_result r;
+	const struct config config = { .final = FINAL_NONE };
+	char path[128];
+
+	born(w, 10, 1, 500, 10);
+	escalation.cgroup_of = bomb_in_pod;
+	snprintf(path, sizeof(path), "%s/v2/old", w->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_in_cgroup(w, "old/cgroup.procs", "10\n");
+	write_in_cgroup(w, "old/memory.current", "52428800\n");
+	write_in_cgroup(w, "old/cgroup.kill", "");
+	write_in_cgroup(w, "pod/memory.current", "314572800\n");
+	write_in_cgroup(w, "pod/cgroup.kill", "");
+	for (int i = 0; i < w->proc_count; i++) {
+		w->procs[i].pending = w->procs[i].pid >= 100;
+		show(w, &w->procs[i]);
+	}
+	pass(w);
+	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, NULL, &r);
+	assert_true(r.acted);
+	assert_string_equal(r.what, "/old");
+}
+
 int main(void)
 {
 #define POD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -261,6 +288,7 @@ int main(void)
 		POD(a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone),
 		POD(a_cgroup_that_dies_at_once_is_said),
 		POD(a_fork_bomb_is_found_though_none_of_it_is_large),
+		POD(a_cgroup_that_dies_already_is_not_killed_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

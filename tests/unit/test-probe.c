@@ -157,9 +157,12 @@ static void a_command_line_is_one_string(void **state)
 	write_cmdline(w, "7/cmdline", "postgres\0-D\0/var/lib\0", 21);
 	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, sizeof(text)), 0);
 	assert_string_equal(text, "postgres -D /var/lib");
-	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, 9), 0);
-	assert_string_equal(text, "postgres");
-	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, 1), 0);
+	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, 21), 0);
+	assert_string_equal(text, "postgres -D /var/lib");
+	/* What is missing is said. */
+	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, 20), 1);
+	assert_string_equal(text, "postgres -D /var/li");
+	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, 1), 1);
 	assert_string_equal(text, "");
 
 	/* kernel threads and zombies have none */
@@ -177,7 +180,7 @@ static void a_long_command_line_is_cut(void **state)
 	memset(text, 'x', sizeof(text));
 	write_cmdline(w, "7/cmdline", text, sizeof(text));
 	memset(text, '?', sizeof(text));
-	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, sizeof(text)), 0);
+	assert_int_equal(probe_cmdline(w->probe, 7, AMPLE, text, sizeof(text)), 1);
 	assert_in_range(strlen(text), 1000, sizeof(text) - 1);
 	assert_int_equal(text[strlen(text) + 1], '?');
 }
@@ -436,10 +439,14 @@ static void a_stuck_reader_leaves_the_others_working_and_comes_back(void **state
 		assert_int_equal(probe_cmdline(w->probe, 1, SOON, text, sizeof(text)), -ETIMEDOUT);
 		assert_string_equal(text, "ok");
 	}
-	/* none left: at once */
+	/* none left but the one for cgroups: at once */
 	uint64_t start = now_usec();
 	assert_int_equal(probe_cmdline(w->probe, 2, AMPLE, text, sizeof(text)), -EBUSY);
 	assert_in_range(now_usec() - start, 0, USEC_PER_SEC);
+	write_cmdline(w, "2/cgroup", "0::/in\n", 7);
+	assert_int_equal(probe_cgroup(w->probe, 2, AMPLE, text, sizeof(text), NULL), 0);
+	assert_string_equal(text, "/in");
+	snprintf(text, sizeof(text), "ok");
 
 	feed_fifo(w, "1/cmdline", "late");
 	int r = -EBUSY;

@@ -233,8 +233,10 @@ static void the_cgroup_that_says_most_is_shown(void **state)
 		assert_int_equal(snapshot_parse_cgroup(cases[i].text, path, sizeof(path)), 0);
 		assert_string_equal(path, cases[i].path);
 	}
-	assert_int_equal(snapshot_parse_cgroup("0::/a/long/path\n", path, 7), 0);
-	assert_string_equal(path, "/a/lon");
+	/* What is left of a path that is cut would be that of another. */
+	assert_int_equal(snapshot_parse_cgroup("0::/a/long/path\n", path, 13), 0);
+	assert_string_equal(path, "/a/long/path");
+	assert_int_equal(snapshot_parse_cgroup("0::/a/long/path\n", path, 12), -ENAMETOOLONG);
 }
 
 static void no_cgroup_is_made_up(void **state)
@@ -739,12 +741,11 @@ static void details_are_cut_to_size(void **state)
 	assert_int_equal(snapshot_read_exe(&w->s, 80, text, sizeof(text)), 0);
 	assert_string_equal(text, "/usr/bi");
 	tree_write(&w->tree, "80/cgroup", "0::/a/b/c/d/e\n");
-	assert_int_equal(snapshot_read_cgroup(&w->s, 80, text, sizeof(text)), 0);
-	assert_string_equal(text, "/a/b/c/");
+	assert_int_equal(snapshot_read_cgroup(&w->s, 80, text, sizeof(text)), -ENAMETOOLONG);
 	assert_int_equal(snapshot_read_exe(&w->s, 81, text, sizeof(text)), -ESRCH);
 	assert_int_equal(snapshot_read_cgroup(&w->s, 81, text, sizeof(text)), -ESRCH);
 	assert_int_equal(snapshot_read_exe(&w->s, 80, text, 0), -EINVAL);
-	assert_string_equal(text, "/a/b/c/");
+	assert_string_equal(text, "/usr/bi");
 }
 
 static void nothing_is_allocated_after_open(void **state)

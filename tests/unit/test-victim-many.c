@@ -364,6 +364,30 @@ static void test_the_protected_are_not_counted_on(void **state)
 	assert_int_equal(chosen_of(w, "small"), VICTIM_SET_MAX);
 }
 
+/* A walk tells that a family shares what it maps, when all of it stands in line already: those who
+ * see everybody see each once. */
+static void test_who_is_shown_behind_those_chosen_is_shown_once(void **state)
+{
+	struct world *w = *state;
+	struct task *hog = process(w, "hog", 2 * GIB), *first = process(w, "backend", 5 * MIB);
+	uint32_t backends = 0;
+
+	first->mem.shmem_bytes = 4 * GIB;
+	w->shmem[first->id.pid].pss_bytes = 40 * MIB;
+	for (int i = 1; i < 50; i++) {
+		struct task *t = fork_of(w, first);
+
+		t->mem = first->mem;
+		w->shmem[t->id.pid].pss_bytes = 40 * MIB;
+	}
+	w->need.explain = true;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, hog);
+	for (uint32_t i = 0; i < w->choice.candidate_count; i++)
+		backends += w->choice.candidates[i].task != 0;
+	assert_int_equal(backends, 50);
+}
+
 /* To tell whether somebody is protected takes calls: not of a family for whom there is no room. */
 static void test_nobody_is_looked_at_for_whom_there_is_no_room(void **state)
 {
@@ -524,6 +548,7 @@ int main(void)
 		TEST(test_a_family_that_bears_few_or_none_gives_what_is_needed),
 		TEST(test_the_protected_are_not_counted_on),
 		TEST(test_nobody_is_looked_at_for_whom_there_is_no_room),
+		TEST(test_who_is_shown_behind_those_chosen_is_shown_once),
 		TEST(test_a_prefork_server_is_no_fork_bomb),
 		TEST(test_what_looks_like_a_bomb_but_is_one_mm),
 		TEST(test_a_bomb_is_of_one_user),

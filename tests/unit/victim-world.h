@@ -29,12 +29,13 @@ struct world {
 	struct config config;
 	struct hidden_list hidden;
 	struct victim_need need;
-	struct victim_scratch scratch[TASKS_MAX];
+	struct victim_scratch scratch[TASKS_MAX + 1];
 	struct choice choice;
 	uint64_t mms; /* handed out */
 	/* By pid: */
 	uint64_t mm[TASKS_MAX + 1];
 	const char *exe[TASKS_MAX + 1], *cmdline[TASKS_MAX + 1], *cgroup[TASKS_MAX + 1];
+	struct task_detail room;
 	enum cgroup_preference preference[TASKS_MAX + 1];
 	struct victim_shmem shmem[TASKS_MAX + 1];
 	int shmem_error[TASKS_MAX + 1];
@@ -192,6 +193,7 @@ static inline struct victim_fns fns_of(struct world *w)
 		.evidence = MM_EVIDENCE_KCMP,
 		.detail = fake_detail,
 		.shmem = fake_shmem,
+		.room = &w->room,
 	};
 }
 
@@ -278,7 +280,10 @@ static inline enum victim_result choose(struct world *w)
 	assert_int_equal(sharedmm_classify(w->sm, &w->s, SELF), 0);
 	w->details = w->cmdlines = w->walks = 0;
 	memset(&w->choice, 0xa5, sizeof(w->choice));
+	memset(&w->scratch[w->s.count], 0xa5, sizeof(w->scratch[0]));
 	victim_choose(&w->s, w->sm, &w->config, &w->hidden, &w->need, &fns, w->scratch, &w->choice);
+	/* It holds as many entries as there are tasks. */
+	assert_int_equal(w->scratch[w->s.count].key, UINT64_C(0xa5a5a5a5a5a5a5a5));
 	return w->choice.result;
 }
 
