@@ -11,6 +11,11 @@
 #define LOOK_USEC  (20 * USEC_PER_MSEC)
 #define CHECK_USEC (100 * USEC_PER_MSEC)
 
+static uint64_t time_left(uint64_t until_usec)
+{
+	return sub_or_zero_u64(until_usec, monotonic_usec());
+}
+
 /* How those in a cgroup die: in a domain as its section says, elsewhere as memory.oom.group does.
  * *ret_length is how much of the path is the domain's. */
 static enum domain_kill kill_of(const struct actor *a, const char *cgroup,
@@ -29,9 +34,9 @@ static enum domain_kill kill_of(const struct actor *a, const char *cgroup,
 	return section ? section->kill : DOMAIN_KILL_GROUP;
 }
 
-/* The cgroup that dies with a process in cgroup; false: none. */
+/* The cgroup that dies with a process in cgroup; false: none, or that cannot be told in time. */
 static bool whole_of(const struct actor *a, const char *cgroup, const struct domain_place *place,
-	char *ret, size_t size)
+	uint64_t until_usec, char *ret, size_t size)
 {
 	char domain[CGROUP_PATH_SIZE];
 	size_t length;
@@ -52,7 +57,8 @@ static bool whole_of(const struct actor *a, const char *cgroup, const struct dom
 			memcpy(domain, place->path, length);
 			domain[length] = '\0';
 		}
-		return cgroup_oom_group(a->mounts, cgroup, domain, ret, size);
+		return probe_oom_group(a->facts.probe, cgroup, domain, time_left(until_usec), ret,
+			       size) > 0;
 	}
 	return false;
 }
@@ -86,9 +92,9 @@ static struct mm_group *whole_group_of(struct actor *a, uint32_t task)
 	return g;
 }
 
-static bool prepare_member(void *ctx, pid_t pid)
+/* Returns false when it is of no use to go on. */
+static bool prepare_member(struct members *m, pid_t pid)
 {
-	struct members *m = ctx;
 	struct actor *a = m->a;
 	const struct task *t = snapshot_find(&a->snapshot, pid);
 	struct candidate c;
@@ -115,6 +121,18 @@ static bool prepare_member(void *ctx, pid_t pid)
 	a->slots[slot].event.along = true;
 	m->slots[m->count++] = slot;
 	return true;
+}
+
+static void prepare_members(struct members *m, const char *cgroup, uint64_t until_usec)
+{
+	pid_t *pids = m->a->pids;
+	int count = probe_cgroup_pids(m->a->facts.probe, cgroup, time_left(until_usec), pids);
+
+	m->found = 0;
+	if (count == -E2BIG)
+		count = PROBE_PIDS_MAX;
+	for (int i = 0; i < count && prepare_member(m, pids[i]); i++)
+		;
 }
 
 static void say_would(
@@ -173,15 +191,14 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 		if (slot < 0 && !a->dry_run)
 			continue;
 		facts_cgroup(&a->facts, t, cgroup, sizeof(cgroup));
-		if (!cgroup[0] || !whole_of(a, cgroup, c->place, whole, sizeof(whole)))
+		if (!cgroup[0] || !whole_of(a, cgroup, c->place, until_usec, whole, sizeof(whole)))
 			continue;
 		if (slot >= 0)
 			memcpy(a->slots[slot].whole, whole, sizeof(whole));
 		if (strcmp(whole, last) == 0)
 			continue;
 		memcpy(last, whole, sizeof(last));
-		m.found = 0;
-		(void)cgroup_each_process(a->mounts, whole, prepare_member, &m);
+		prepare_members(&m, whole, until_usec);
 		if (a->dry_run)
 			say_would(a, whole, m.found, c);
 	}

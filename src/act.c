@@ -296,6 +296,7 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 	}
 	ret->result = a->choice->result;
 	ret->unread = a->choice->unread;
+	ret->waits = a->choice->waits;
 	a->names_until_usec = monotonic_usec() + NAMES_USEC;
 	signal_chosen(a, action, c, ret);
 	/* Then whoever dies with them: the memory is most likely back already. */
@@ -308,16 +309,6 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 }
 
 /* --- the other actions --- */
-
-static bool has_exited(const struct act_context *c, int slot)
-{
-	const struct engine *e = c->engine;
-	uint32_t i = 0;
-
-	while (i < e->victim_count && e->victim[i].slot != slot)
-		i++;
-	return i < e->victim_count && e->victim[i].seen.all_exited;
-}
 
 static enum engine_upgrade upgrade_of(int result)
 {
@@ -345,7 +336,7 @@ static void carry_out_upgrade(struct actor *a, const struct action *action,
 			say_lost(a, slot, results[i]);
 		a->slots[slot].unread_said = ret->upgraded[i] == UPGRADE_UNREAD;
 		/* Who goes along with one that has exited has its grace still. */
-		if (ret->upgraded[i] == UPGRADE_SENT && !has_exited(c, slot))
+		if (ret->upgraded[i] == UPGRADE_SENT && !engine_has_exited(c->engine, slot))
 			whole[count++] = slot;
 	}
 	act_cgroup_kill(a, whole, count, c);
@@ -443,7 +434,7 @@ void actor_carry_out(struct actor *a, const struct act_context *c, const struct 
 {
 	ret->count = 0;
 	ret->hold_usec = 0;
-	ret->acted = ret->unread = false;
+	ret->acted = ret->unread = ret->waits = false;
 	switch (action->kind) {
 	case ACTION_WAIT:
 		break;

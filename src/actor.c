@@ -14,10 +14,6 @@
 #define TABLE_MIN 512
 /* More pids than a kernel gives out. */
 #define TABLE_MAX (UINT32_C(1) << 22)
-/* A fork family that was chosen from goes on to count as one for so long. */
-#define BROOD_USEC (10 * USEC_PER_SEC)
-/* Who bears as many in a longer time than this is not ahead of us. */
-#define BROOD_QUICK_USEC USEC_PER_SEC
 /* What sd-event and libproc2 take from the heap between two frees, and what regexec(3) does, which
  * keeps the states that it met: 0 to 15 KiB for an ordinary pattern, 1.1 MiB for a hostile one.
  * Those that the processes of this machine lead to exist after the rehearsal; who takes much there
@@ -71,13 +67,15 @@ static int allocate_tables(struct actor *a)
 		return r;
 	a->scratch = calloc(capacity, sizeof(*a->scratch));
 	a->scope = calloc(capacity, sizeof(*a->scope));
+	a->overdue = calloc(capacity, sizeof(*a->overdue));
+	a->pids = calloc(PROBE_PIDS_MAX, sizeof(*a->pids));
 	a->choice = calloc(1, sizeof(*a->choice));
 	a->hidden = calloc(1, sizeof(*a->hidden));
 	a->pins_said = calloc(1, sizeof(*a->pins_said));
 	a->in_flight = calloc(1, sizeof(*a->in_flight));
 	a->slots = calloc(KILL_SLOTS, sizeof(*a->slots));
-	return a->scratch && a->scope && a->choice && a->hidden && a->pins_said && a->in_flight &&
-			a->slots
+	return a->scratch && a->scope && a->overdue && a->pids && a->choice && a->hidden &&
+			a->pins_said && a->in_flight && a->slots
 		? 0
 		: -ENOMEM;
 }
@@ -110,8 +108,8 @@ static int open_all(struct actor *a, int *ret_wake_fd)
 	if (r < 0)
 		return r;
 	a->escalation = (struct escalation){
-		.mounts = a->mounts,
 		.probe = a->facts.probe,
+		.pids = a->pids,
 		.is_protected = facts_is_protected,
 		.cgroup_of = facts_cgroup,
 		.ctx = &a->facts,
@@ -169,6 +167,8 @@ void actor_free(struct actor *a)
 	free(a->pins_said);
 	free(a->hidden);
 	free(a->choice);
+	free(a->pids);
+	free(a->overdue);
 	free(a->scope);
 	free(a->scratch);
 	free(a);
@@ -213,7 +213,7 @@ static bool is_tight(const struct actor *a, uint64_t tasks)
 static void make_room(struct actor *a, uint64_t tasks)
 {
 	_cleanup_(freep) struct victim_scratch *scratch = NULL;
-	_cleanup_(freep) uint8_t *scope = NULL;
+	_cleanup_(freep) uint8_t *scope = NULL, *overdue = NULL;
 	uint32_t capacity = a->snapshot.capacity;
 	struct sharedmm *sm;
 
@@ -224,7 +224,8 @@ static void make_room(struct actor *a, uint64_t tasks)
 	/* Without room the old table still serves: the smallest are left out. */
 	scratch = calloc(capacity, sizeof(*scratch));
 	scope = calloc(capacity, sizeof(*scope));
-	if (!scratch || !scope || sharedmm_new(capacity, &sm) < 0)
+	overdue = calloc(capacity, sizeof(*overdue));
+	if (!scratch || !scope || !overdue || sharedmm_new(capacity, &sm) < 0)
 		return;
 	if (snapshot_reserve(&a->snapshot, capacity) < 0) {
 		sharedmm_free(sm);
@@ -236,6 +237,8 @@ static void make_room(struct actor *a, uint64_t tasks)
 	a->scratch = take_pointer(&scratch);
 	free(a->scope);
 	a->scope = take_pointer(&scope);
+	free(a->overdue);
+	a->overdue = take_pointer(&overdue);
 	/* The groups of its candidates were in the old one. */
 	a->choice->count = a->choice->candidate_count = 0;
 	survive_reserve_heap(a->reserve_bytes);
@@ -258,93 +261,12 @@ void actor_make_room(struct actor *a)
 		make_room(a, (uint64_t)tasks);
 }
 
-/* An mm that is gone, or whose members all are or have another one now, need not be hidden. */
-static void sweep_hidden(struct actor *a)
-{
-	for (uint32_t i = a->hidden->count; i-- > 0;) {
-		int handle = a->hidden->ids[i].handle_fd;
-
-		if (hidden_holds(a->hidden, i, &a->snapshot) &&
-			(handle < 0 || kill_mm_alive(handle)))
-			continue;
-		hidden_remove(a->hidden, i);
-		if (handle >= 0)
-			close(handle);
-	}
-}
-
 void actor_hide(struct actor *a, const struct mm_id *id)
 {
 	int replaced = hidden_add(a->hidden, id);
 
 	if (replaced >= 0)
 		close(replaced);
-}
-
-static void list_in_flight(struct actor *a)
-{
-	a->in_flight->count = 0;
-	for (int i = 0; i < KILL_SLOTS; i++)
-		if (a->slots[i].used)
-			(void)hidden_add(a->in_flight, &a->slots[i].id);
-}
-
-static bool put_in_scope(void *ctx, pid_t pid)
-{
-	struct actor *a = ctx;
-	const struct task *t = snapshot_find(&a->snapshot, pid);
-
-	if (t)
-		a->scope[t - a->snapshot.tasks] = 1;
-	return true;
-}
-
-/* Who is in the domain now. A domain that cannot be read has nobody to choose. */
-static void set_scope(struct actor *a, const struct domain_place *place, struct victim_need *need)
-{
-	if (!place)
-		return;
-	memset(a->scope, 0, a->snapshot.count);
-	(void)cgroup_each_process(a->mounts, place->path, put_in_scope, a);
-	need->scope = a->scope;
-}
-
-static int choose(struct actor *a, const struct victim_need *need)
-{
-	int r = sharedmm_classify(a->sharedmm, &a->snapshot, a->facts.self);
-
-	if (r == 0)
-		victim_choose(&a->snapshot, a->sharedmm, a->config, a->hidden, need, &a->fns,
-			a->scratch, a->choice);
-	return r;
-}
-
-int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_used_bytes,
-	const struct domain_place *place)
-{
-	/* Who wants to see everybody has nobody left out. */
-	uint64_t light_bytes = need.explain ? 0 : victim_negligible_bytes(&need), age;
-	int r = reader_refresh(&a->reader, &a->snapshot, light_bytes, swap_used_bytes);
-
-	if (r < 0)
-		return r;
-	sweep_hidden(a);
-	list_in_flight(a);
-	need.in_flight = a->in_flight;
-	set_scope(a, place, &need);
-	age = monotonic_usec() - a->brood_usec;
-	if (a->brood.bytes > 0 && age < BROOD_USEC && a->brood_place == place)
-		need.brood = &a->brood;
-	if (age >= BROOD_QUICK_USEC) {
-		a->brood.taken_bytes = 0;
-		a->brood.times = 1;
-	}
-	r = choose(a, &need);
-	if (r == 0 && a->choice->incomplete) {
-		snapshot_complete(&a->snapshot);
-		r = choose(a, &need);
-	}
-	return r;
 }
 
 int actor_rehearse(struct actor *a, const struct meminfo *m)

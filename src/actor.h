@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The actor's inside: actor.c makes and keeps it, act.c carries actions out with it. Nobody else
- * includes this.
+ * The actor's inside: actor.c makes and keeps it, actor-look.c looks around and chooses, act.c
+ * carries actions out with it. Nobody else includes this.
  */
 #pragma once
 
@@ -18,6 +18,13 @@
 #include "victim.h"
 
 #define CGROUP_PATH_SIZE 512
+
+#define DYING_MAX 64
+
+struct dying {
+	struct proc_id id;
+	uint64_t since_usec; /* seen first */
+};
 
 /* What is remembered of a slot for the report, and to hide its mm. */
 struct slot_info {
@@ -36,7 +43,11 @@ struct actor {
 	struct reader reader;
 	struct sharedmm *sharedmm;
 	struct victim_scratch *scratch;
-	uint8_t *scope; /* by index of the task: it is in the domain */
+	/* By index of the task: it is in the domain; it dies by other hands, and has had its time.
+	 */
+	uint8_t *scope, *overdue;
+	struct dying dying[DYING_MAX]; /* who was seen to die so */
+	uint32_t dying_count;
 	struct choice *choice;
 	struct brood brood;                     /* of the last choice that had one, */
 	uint64_t brood_usec;                    /* when it was signalled, */
@@ -47,6 +58,7 @@ struct actor {
 	uint64_t names_until_usec;     /* cgroups are read for the report up to here */
 	struct facts facts;
 	struct cgroup_mounts *mounts;
+	pid_t *pids;           /* PROBE_PIDS_MAX: who is in some cgroup */
 	struct thawer *thawer; /* NULL: no v1 freezer, or a dry run */
 	struct kill_ops ops;
 	struct killer *killer;

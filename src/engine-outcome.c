@@ -15,6 +15,8 @@
 /* Victims who are gone, or refused, when we come to signal them: choose anew at once, but then the
  * ladder goes on as if nobody could be chosen. */
 #define VANISHED_MAX 8
+/* What dies by other hands suffices: looked at again this soon. */
+#define DYING_RETRY_USEC (50 * USEC_PER_MSEC)
 /* Somebody could not be told from the protected in time: asked again this soon. */
 #define UNREAD_RETRY_USEC (20 * USEC_PER_MSEC)
 
@@ -81,6 +83,8 @@ static void absorb_choice(struct engine *e, const struct engine_input *in)
 	e->last_result = o->result;
 	if (o->result != VICTIM_ALL_DYING)
 		e->dying_since_usec = 0;
+	else if (e->dying_since_usec == 0)
+		e->dying_since_usec = now_usec;
 	if (!o->unread)
 		e->unread_since_usec = 0;
 	else if (e->unread_since_usec == 0)
@@ -105,9 +109,13 @@ static void absorb_choice(struct engine *e, const struct engine_input *in)
 		}
 		break;
 	case VICTIM_ALL_DYING:
+		/* Each of them has its time in the choice itself, all together have that of one of
+		 * ours that progresses (relieve()). */
+		if (o->waits) {
+			e->hold_usec = max_u64(e->hold_usec, now_usec + DYING_RETRY_USEC);
+			break;
+		}
 		/* Somebody else's victims get the time ours get; then the ladder goes on. */
-		if (e->dying_since_usec == 0)
-			e->dying_since_usec = now_usec;
 		until = add_sat_u64(e->dying_since_usec, e->config->victim_timeout_usec);
 		if (now_usec >= until)
 			e->exhausted = true;

@@ -70,6 +70,15 @@ bool engine_is_killing(const struct engine *e, uint64_t now_usec)
 	return false;
 }
 
+bool engine_has_exited(const struct engine *e, int slot)
+{
+	uint32_t i = 0;
+
+	while (i < e->victim_count && e->victim[i].slot != slot)
+		i++;
+	return i < e->victim_count && e->victim[i].seen.all_exited;
+}
+
 static bool is_recent(const struct engine *e, uint64_t since_usec, uint64_t now_usec)
 {
 	return since_usec > 0 && now_usec < add_sat_u64(since_usec, e->config->victim_timeout_usec);

@@ -250,9 +250,12 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 		.total_bytes = add_sat_u64(in->mem->total_bytes, in->mem->swap_total_bytes),
 		.shmem_bytes = in->mem->shmem_bytes,
 		.avoided_eligible = e->avoided_eligible,
-		.no_swap = !verdict_swap_counts(e->config),
-		.unread_protects = e->unread_since_usec > 0 &&
-			in->now_usec >= add_sat_u64(e->unread_since_usec, ENGINE_UNREAD_USEC),
+		.count_dying = e->dying_since_usec == 0 ||
+			in->now_usec<add_sat_u64(e->dying_since_usec, e->config->victim_cap_usec),
+				.no_swap = !verdict_swap_counts(e->config),
+				.unread_protects = e->unread_since_usec> 0 &&
+				in->now_usec >=
+					add_sat_u64(e->unread_since_usec, ENGINE_UNREAD_USEC),
 	};
 	return true;
 }

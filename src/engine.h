@@ -65,6 +65,7 @@ struct engine_outcome {
 	int slots[ENGINE_VICTIMS_MAX];
 	uint64_t expected_bytes[ENGINE_VICTIMS_MAX], shmem_bytes[ENGINE_VICTIMS_MAX];
 	uint64_t hold_usec; /* do not choose again for so long (dry run) */
+	bool waits;         /* nobody was signalled, because what dies by other hands suffices */
 	bool unread; /* somebody could not be told from the protected in time (choice.unread, or
 			when he was to be signalled) */
 	/* ACTION_UPGRADE, in the order of its slots: */
@@ -138,6 +139,9 @@ uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *
 
 /* Whether somebody has had SIGKILL whose memory is not back yet. */
 bool engine_is_killing(const struct engine *e, uint64_t now_usec);
+
+/* Whether all of that victim had exited when it was looked at last. */
+bool engine_has_exited(const struct engine *e, int slot);
 
 /*
  * Whether what allocates or takes its time may be done now: no episode is under way, or one that

@@ -25,6 +25,7 @@
  * it waits for cgroup_mutex, and levels want to be read meanwhile. */
 #define CGROUP_KILL_USEC  (50 * USEC_PER_MSEC)
 #define CGROUP_RETRY_NSEC 2000000L
+#define CGROUP_READ_USEC  (50 * USEC_PER_MSEC)
 /* Emergency sync is asynchronous: what is not written by then is lost to the reboot. */
 #define SYNC_WAIT_MSEC 1500
 
@@ -100,9 +101,8 @@ static bool is_protected(const struct cgroup_check *c, const struct task *t)
 
 /* Always read anew: by the table, which may be as old as the grace of SIGTERM, it was perhaps
  * another program, had another oom_score_adj, or was not this process at all. */
-static bool check_process(void *ctx, pid_t pid)
+static void check_process(struct cgroup_check *c, pid_t pid)
 {
-	struct cgroup_check *c = ctx;
 	struct task t;
 	int r = snapshot_read_task(c->s, pid, &t);
 
@@ -110,15 +110,21 @@ static bool check_process(void *ctx, pid_t pid)
 	c->forbidden = r < 0 ? r != -ESRCH : !is_dying(&t) && is_protected(c, &t);
 	if (monotonic_usec() >= c->until_usec)
 		c->forbidden = true;
-	return !c->forbidden;
 }
 
 bool escalation_may_kill(
 	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec)
 {
 	struct cgroup_check c = { .e = e, .s = s, .until_usec = until_usec };
+	int count = probe_cgroup_pids(
+		e->probe, cgroup, sub_or_zero_u64(until_usec, monotonic_usec()), e->pids);
 
-	return cgroup_each_process(e->mounts, cgroup, check_process, &c) == 0 && !c.forbidden;
+	/* What could not be seen whole cannot be cleared. */
+	if (count < 0)
+		return false;
+	for (int i = 0; i < count && !c.forbidden; i++)
+		check_process(&c, e->pids[i]);
+	return !c.forbidden;
 }
 
 static uint64_t task_bytes(const struct task *t)
@@ -188,7 +194,7 @@ static void consider_cgroup(
 	uint64_t bytes;
 
 	if (path[0] == '\0' || strcmp(path, "/") == 0 || strcmp(path, ret->what) == 0 ||
-		cgroup_memory_bytes(q->e->mounts, path, &bytes) < 0)
+		probe_cgroup_memory(q->e->probe, path, CGROUP_READ_USEC, &bytes) < 0)
 		return;
 	if (bytes <= max_u64(ret->bytes, q->least_bytes) ||
 		!escalation_may_kill(q->e, q->s, path, q->until_usec))
@@ -250,7 +256,7 @@ static void kill_domain(
 		ret->error = -ENOENT;
 	else
 		kill_cgroup(e, ret);
-	(void)cgroup_memory_bytes(e->mounts, path, &ret->bytes);
+	(void)probe_cgroup_memory(e->probe, path, CGROUP_READ_USEC, &ret->bytes);
 }
 
 /* It inherits our -1000, which is ours alone. */

@@ -12,8 +12,8 @@
 #include "snapshot.h"
 
 struct escalation {
-	const struct cgroup_mounts *mounts; /* borrowed, */
-	struct probe *probe;                /* as is this */
+	struct probe *probe; /* borrowed, */
+	pid_t *pids;         /* as is this: room for PROBE_PIDS_MAX */
 	kill_protected_fn *is_protected;
 	/* The cgroup of a task, "" when it cannot be had in time. */
 	void (*cgroup_of)(void *ctx, const struct task *t, char *ret, size_t size);
@@ -31,7 +31,7 @@ struct escalation_result {
 	int processes;
 };
 
-/* mounts, probe, is_protected, cgroup_of, ctx and dry_run are the caller's to set; this opens the
+/* probe, pids, is_protected, cgroup_of, ctx and dry_run are the caller's to set; this opens the
  * rest. */
 void escalation_open(struct escalation *e);
 void escalation_close(struct escalation *e);

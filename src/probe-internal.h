@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Between probe.c, which owns the threads and their deadlines, and what such a thread is sent for:
- * probe-smaps.c, which reads maps and smaps, and probe-same.c, which compares two mms.
+ * probe-serve.c, which takes requests apart, probe-smaps.c, which reads maps and smaps, and
+ * probe-same.c, which compares two mms.
  */
 #pragma once
 
@@ -26,6 +27,42 @@ struct probe_reader {
 	enum cgroup_preference known_preference;
 	uint64_t known_usec;
 };
+
+#define PROBE_TEXT_MAX   16384 /* of a command line */
+#define PROBE_PATH_SIZE  4096  /* of a cgroup, or more than the kernel shows */
+#define PROBE_CGROUP_MAX 512   /* of a cgroup to look into, or to kill */
+
+enum probe_request_kind {
+	REQUEST_CMDLINE,
+	REQUEST_CGROUP,
+	REQUEST_SHMEM,
+	REQUEST_SAME_MM,
+	REQUEST_PIDS,
+	REQUEST_OOM_GROUP,
+	REQUEST_MEMORY,
+	REQUEST_KILL_CGROUP,
+};
+
+struct probe_request {
+	enum probe_request_kind kind;
+	pid_t pid, other;
+	size_t size;     /* of the text that is wanted */
+	bool preference; /* is wanted with a cgroup */
+	char path[PROBE_CGROUP_MAX], domain[PROBE_CGROUP_MAX];
+};
+
+/* What a reader brings back: its own memory, from which the caller copies under the lock. */
+struct probe_answer {
+	int result;
+	struct probe_shmem shmem;
+	enum cgroup_preference preference;
+	uint64_t bytes;
+	uint32_t pids; /* in the reader's buffer */
+	char text[PROBE_TEXT_MAX];
+};
+
+/* In the reader's thread. */
+void probe_serve(struct probe_reader *r, const struct probe_request *q, struct probe_answer *ret);
 
 int probe_read_shmem(struct probe_reader *r, pid_t pid, struct probe_shmem *ret);
 int probe_read_same_mm(struct probe_reader *r, pid_t a, pid_t b);

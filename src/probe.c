@@ -16,37 +16,7 @@
  * alive, nor a kill that is stuck those that are to be read. */
 #define READERS    4
 #define WORKERS    (READERS + 1)
-#define STACK_SIZE (32 * KIB)
-#define KILL_STACK (64 * KIB) /* goes down a tree of cgroups */
-#define TEXT_MAX   16384      /* of a command line */
-#define PATH_SIZE  4096       /* of a cgroup, or more than the kernel shows */
-#define KILL_PATH  512
-/* Within one choice what a cgroup prefers does not change. */
-#define PREFERENCE_USEC (20 * USEC_PER_MSEC)
-
-enum request_kind {
-	REQUEST_CMDLINE,
-	REQUEST_CGROUP,
-	REQUEST_SHMEM,
-	REQUEST_SAME_MM,
-	REQUEST_KILL_CGROUP,
-};
-
-struct request {
-	enum request_kind kind;
-	pid_t pid, other;
-	size_t size;     /* of the text that is wanted */
-	bool preference; /* is wanted with a cgroup */
-	char path[KILL_PATH];
-};
-
-/* What a reader brings back: its own memory, from which the caller copies under the lock. */
-struct answer {
-	int result;
-	struct probe_shmem shmem;
-	enum cgroup_preference preference;
-	char text[TEXT_MAX];
-};
+#define STACK_SIZE (64 * KIB) /* goes down a tree of cgroups */
 
 enum worker_state {
 	WORKER_IDLE,
@@ -61,8 +31,8 @@ struct worker {
 	pthread_t thread;
 	pthread_cond_t changed;
 	enum worker_state state;
-	struct request request;
-	struct answer answer;
+	struct probe_request request;
+	struct probe_answer answer;
 	struct probe_reader reader;
 };
 
@@ -74,90 +44,11 @@ struct probe {
 	/* Our own: a lost worker may use them after the owner's are closed. */
 	int proc_fd, cgroup_fd;
 	struct cgroup_mounts *mounts;
-	char cgroup_root[PATH_SIZE];
+	char cgroup_root[PROBE_PATH_SIZE];
 	struct worker workers[WORKERS];
 };
 
 /* --- in a worker's thread --- */
-
-static int read_cmdline(struct probe_reader *r, pid_t pid, size_t size, char *ret)
-{
-	_cleanup_(fd_closep) int fd = probe_open_file(r, pid, "cmdline");
-	ssize_t n = fd < 0 ? fd : procfs_read_full(fd, ret, size - 1);
-	char next;
-	int cut = 0;
-
-	if (n < 0)
-		return (int)n;
-	/* The last byte of a whole one is a NUL, which need not have room. */
-	if ((size_t)n == size - 1 && pread(fd, &next, 1, n) == 1 && next != '\0')
-		cut = 1;
-	while (n > 0 && ret[n - 1] == '\0')
-		n--;
-	for (ssize_t i = 0; i < n; i++)
-		if (ret[i] == '\0')
-			ret[i] = ' ';
-	ret[n] = '\0';
-	return cut;
-}
-
-/* Some ten calls for each of a family, who have one answer between them. */
-static enum cgroup_preference read_preference(struct probe_reader *r, const char *cgroup)
-{
-	uint64_t now_usec = monotonic_usec();
-	size_t length = strlen(cgroup);
-
-	if (length >= sizeof(r->known_cgroup))
-		return cgroup_preference_at(r->cgroup_fd, cgroup);
-	if (now_usec - r->known_usec < PREFERENCE_USEC && strcmp(r->known_cgroup, cgroup) == 0)
-		return r->known_preference;
-	r->known_preference = cgroup_preference_at(r->cgroup_fd, cgroup);
-	r->known_usec = now_usec;
-	memcpy(r->known_cgroup, cgroup, length + 1);
-	return r->known_preference;
-}
-
-static int read_cgroup(struct probe_reader *r, const struct request *q, struct answer *ret)
-{
-	ssize_t n = procfs_read_file(
-		r->proc_fd, procfs_path_of(q->pid, 0, "cgroup").text, r->buffer, PROBE_BUFFER_SIZE);
-	int e;
-
-	if (n < 0)
-		return (int)n;
-	e = n == 0 ? -ESRCH : snapshot_parse_cgroup(r->buffer, ret->text, q->size);
-	if (e == 0 && r->cgroup_root[0]) {
-		char shown[PATH_SIZE];
-
-		memcpy(shown, ret->text, strlen(ret->text) + 1);
-		e = cgroup_join(r->cgroup_root, shown, ret->text, q->size);
-	}
-	ret->preference = e == 0 && q->preference && r->cgroup_fd >= 0
-		? read_preference(r, ret->text)
-		: CGROUP_PREFERENCE_NONE;
-	return e;
-}
-
-static void serve(struct probe_reader *r, const struct request *q, struct answer *ret)
-{
-	switch (q->kind) {
-	case REQUEST_CMDLINE:
-		ret->result = read_cmdline(r, q->pid, q->size, ret->text);
-		break;
-	case REQUEST_CGROUP:
-		ret->result = read_cgroup(r, q, ret);
-		break;
-	case REQUEST_SHMEM:
-		ret->result = probe_read_shmem(r, q->pid, &ret->shmem);
-		break;
-	case REQUEST_SAME_MM:
-		ret->result = probe_read_same_mm(r, q->pid, q->other);
-		break;
-	case REQUEST_KILL_CGROUP:
-		ret->result = cgroup_kill(r->mounts, q->path, &r->abandoned);
-		break;
-	}
-}
 
 static void free_memory(struct probe *p)
 {
@@ -197,7 +88,7 @@ static void *work(void *arg)
 			break;
 		w->state = WORKER_BUSY;
 		pthread_mutex_unlock(&p->lock);
-		serve(&w->reader, &w->request, &w->answer);
+		probe_serve(&w->reader, &w->request, &w->answer);
 		pthread_mutex_lock(&p->lock);
 		lost = w->state == WORKER_LOST && p->closing;
 		w->state = w->state == WORKER_LOST ? WORKER_IDLE : WORKER_DONE;
@@ -228,7 +119,7 @@ static struct timespec deadline_after(uint64_t usec)
 /* How many readers must be left to others. What takes an mmap lock may take long: a walk can be
  * done without, who is protected by his command line cannot be told without, and nobody at all
  * without the cgroup. */
-static uint32_t reserve_of(enum request_kind kind)
+static uint32_t reserve_of(enum probe_request_kind kind)
 {
 	switch (kind) {
 	case REQUEST_SHMEM:
@@ -237,13 +128,16 @@ static uint32_t reserve_of(enum request_kind kind)
 	case REQUEST_CMDLINE:
 		return 1;
 	case REQUEST_CGROUP:
+	case REQUEST_PIDS:
+	case REQUEST_OOM_GROUP:
+	case REQUEST_MEMORY:
 	case REQUEST_KILL_CGROUP:
 		return 0;
 	}
 	return 0;
 }
 
-static struct worker *find_idle(struct probe *p, enum request_kind kind)
+static struct worker *find_idle(struct probe *p, enum probe_request_kind kind)
 {
 	bool kills = kind == REQUEST_KILL_CGROUP;
 	struct worker *found = NULL;
@@ -260,14 +154,20 @@ struct wanted {
 	char *text;
 	struct probe_shmem *shmem;
 	enum cgroup_preference *preference;
+	uint64_t *bytes;
+	pid_t *pids; /* and how many, when there are no more */
 };
 
 /* Copies the answer, as far as there is one and it is wanted. */
 static int take_answer(struct worker *w, const struct wanted *ret)
 {
-	const struct answer *a = &w->answer;
+	const struct probe_answer *a = &w->answer;
 
 	w->state = WORKER_IDLE;
+	if (ret->pids && (a->result == 0 || a->result == -E2BIG)) {
+		memcpy(ret->pids, w->reader.buffer, a->pids * sizeof(*ret->pids));
+		return a->result < 0 ? a->result : (int)a->pids;
+	}
 	if (a->result < 0)
 		return a->result;
 	if (ret->text)
@@ -276,16 +176,18 @@ static int take_answer(struct worker *w, const struct wanted *ret)
 		*ret->shmem = a->shmem;
 	if (ret->preference)
 		*ret->preference = a->preference;
+	if (ret->bytes)
+		*ret->bytes = a->bytes;
 	return a->result;
 }
 
-static int ask(
-	struct probe *p, const struct request *q, uint64_t timeout_usec, const struct wanted *ret)
+static int ask(struct probe *p, const struct probe_request *q, uint64_t timeout_usec,
+	const struct wanted *ret)
 {
 	const struct timespec deadline = deadline_after(timeout_usec);
 	int r = 0;
 
-	if (q->kind != REQUEST_KILL_CGROUP && q->pid < 1)
+	if (!q->path[0] && q->pid < 1)
 		return -EINVAL;
 	pthread_mutex_lock(&p->lock);
 	struct worker *w = find_idle(p, q->kind);
@@ -316,8 +218,8 @@ static int ask(
 
 int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size)
 {
-	const struct request q = {
-		.kind = REQUEST_CMDLINE, .pid = pid, .size = min_u64(size, TEXT_MAX)
+	const struct probe_request q = {
+		.kind = REQUEST_CMDLINE, .pid = pid, .size = min_u64(size, PROBE_TEXT_MAX)
 	};
 	const struct wanted wanted = { .text = ret };
 
@@ -327,10 +229,10 @@ int probe_cmdline(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, 
 int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, size_t size,
 	enum cgroup_preference *ret_preference)
 {
-	const struct request q = {
+	const struct probe_request q = {
 		.kind = REQUEST_CGROUP,
 		.pid = pid,
-		.size = min_u64(size, PATH_SIZE),
+		.size = min_u64(size, PROBE_PATH_SIZE),
 		.preference = ret_preference != NULL,
 	};
 	const struct wanted wanted = { .text = ret, .preference = ret_preference };
@@ -340,7 +242,7 @@ int probe_cgroup(struct probe *p, pid_t pid, uint64_t timeout_usec, char *ret, s
 
 int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_shmem *ret)
 {
-	const struct request q = { .kind = REQUEST_SHMEM, .pid = pid };
+	const struct probe_request q = { .kind = REQUEST_SHMEM, .pid = pid };
 	const struct wanted wanted = { .shmem = ret };
 
 	return ask(p, &q, timeout_usec, &wanted);
@@ -348,21 +250,65 @@ int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_
 
 int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec)
 {
-	const struct request q = { .kind = REQUEST_SAME_MM, .pid = a, .other = b };
+	const struct probe_request q = { .kind = REQUEST_SAME_MM, .pid = a, .other = b };
 	const struct wanted nothing = { .text = NULL };
 
 	return b < 1 ? -EINVAL : ask(p, &q, timeout_usec, &nothing);
 }
 
+/* A request about a cgroup. 0 or -errno. */
+static int request_of(const struct probe *p, enum probe_request_kind kind, const char *path,
+	struct probe_request *ret)
+{
+	*ret = (struct probe_request){ .kind = kind };
+	if (!p->mounts)
+		return -ENOENT;
+	if (!path[0])
+		return -EINVAL;
+	copy_cut(ret->path, sizeof(ret->path), path);
+	return strcmp(ret->path, path) != 0 ? -ENAMETOOLONG : 0;
+}
+
+int probe_cgroup_pids(struct probe *p, const char *path, uint64_t timeout_usec, pid_t *ret)
+{
+	const struct wanted wanted = { .pids = ret };
+	struct probe_request q;
+	int r = request_of(p, REQUEST_PIDS, path, &q);
+
+	return r < 0 ? r : ask(p, &q, timeout_usec, &wanted);
+}
+
+int probe_oom_group(struct probe *p, const char *path, const char *domain, uint64_t timeout_usec,
+	char *ret, size_t size)
+{
+	const struct wanted wanted = { .text = ret };
+	struct probe_request q;
+	int r = request_of(p, REQUEST_OOM_GROUP, path, &q);
+
+	if (r < 0)
+		return r;
+	copy_cut(q.domain, sizeof(q.domain), domain);
+	q.size = min_u64(size, PROBE_PATH_SIZE);
+	return strcmp(q.domain, domain) != 0 ? -ENAMETOOLONG : ask(p, &q, timeout_usec, &wanted);
+}
+
+int probe_cgroup_memory(
+	struct probe *p, const char *path, uint64_t timeout_usec, uint64_t *ret_bytes)
+{
+	const struct wanted wanted = { .bytes = ret_bytes };
+	struct probe_request q;
+	int r = request_of(p, REQUEST_MEMORY, path, &q);
+
+	return r < 0 ? r : ask(p, &q, timeout_usec, &wanted);
+}
+
 int probe_kill_cgroup(struct probe *p, const char *path, uint64_t timeout_usec)
 {
 	const struct wanted nothing = { .text = NULL };
-	struct request q = { .kind = REQUEST_KILL_CGROUP };
+	struct probe_request q;
+	int r = request_of(p, REQUEST_KILL_CGROUP, path, &q);
 
-	if (!p->mounts)
-		return -ENOENT;
-	copy_cut(q.path, sizeof(q.path), path);
-	return strcmp(q.path, path) != 0 ? -ENAMETOOLONG : ask(p, &q, timeout_usec, &nothing);
+	return r < 0 ? r : ask(p, &q, timeout_usec, &nothing);
 }
 
 /* --- life --- */
@@ -392,7 +338,7 @@ static int start_workers(struct probe *p)
 		w->probe = p;
 		w->reader.mounts = p->mounts;
 		r = i < READERS ? start_reader(p, w)
-				: thread_start(&w->thread, KILL_STACK, "oomfwd-cgkill", work, w);
+				: thread_start(&w->thread, STACK_SIZE, "oomfwd-cgkill", work, w);
 		p->started += r == 0;
 	}
 	return r;

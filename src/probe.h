@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What may wait for a lock that others hold: reads that take the target's mmap lock and so may
- * never return (cmdline, maps, smaps), and what takes cgroup_mutex (/proc/PID/cgroup, cgroup.kill).
+ * never return (cmdline, maps, smaps), what takes cgroup_mutex (/proc/PID/cgroup, cgroup.kill), and
+ * what opens files of cgroups.
  * Done by prepared threads, with a deadline for the caller. A thread that is stuck is lost until
  * its call returns; the others go on, and with none left every probe fails at once with -EBUSY. A
  * module of its own because snapshot.c must never block and kill.c must not wait for a reader.
@@ -64,6 +65,24 @@ int probe_shmem(struct probe *p, pid_t pid, uint64_t timeout_usec, struct probe_
  * errors above.
  */
 int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec);
+
+/*
+ * Files of cgroups themselves: to open one takes kernfs_rwsem, behind whoever waits to make or
+ * remove a cgroup, who waits for those who open one and are in reclaim.
+ */
+#define PROBE_PIDS_MAX 16384
+
+/* cgroup_each_process() into ret, which has room for PROBE_PIDS_MAX. The number of pids, -E2BIG
+ * (there are more; the first are in ret), or the errors above or of that call. */
+int probe_cgroup_pids(struct probe *p, const char *path, uint64_t timeout_usec, pid_t *ret);
+
+/* cgroup_oom_group(): 1 and the path in ret, 0: there is none, or the errors above. */
+int probe_oom_group(struct probe *p, const char *path, const char *domain, uint64_t timeout_usec,
+	char *ret, size_t size);
+
+/* cgroup_memory_bytes(), with the errors above as well. */
+int probe_cgroup_memory(
+	struct probe *p, const char *path, uint64_t timeout_usec, uint64_t *ret_bytes);
 
 /*
  * cgroup_kill(), by a thread that serves nothing else. -ETIMEDOUT: not confirmed. It may yet be

@@ -108,6 +108,9 @@ uint64_t victim_rank_largest_ahead(const struct chooser *ch);
 /* The reasons against a group that need no reading; REASON_CHOSEN: none. */
 enum victim_reason victim_plain_reason(const struct chooser *ch, const struct mm_group *g);
 
+/* Whether others have killed it. */
+bool victim_dies_elsewhere(const struct chooser *ch, const struct mm_group *g);
+
 /* Whether the need lets the task be chosen. */
 bool victim_in_scope(const struct chooser *ch, uint32_t task);
 

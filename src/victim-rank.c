@@ -260,6 +260,14 @@ enum victim_reason victim_plain_reason(const struct chooser *ch, const struct mm
 	return g->kill_pending ? REASON_DYING : REASON_CHOSEN;
 }
 
+bool victim_dies_elsewhere(const struct chooser *ch, const struct mm_group *g)
+{
+	const struct hidden_list *ours = ch->need->in_flight;
+
+	return g->kill_pending && victim_plain_reason(ch, g) == REASON_DYING &&
+		!(ours && any_in(ch, ours, sharedmm_members(ch->sm, g), g->count));
+}
+
 /* All that is left cannot cover the need, and this one is too small to be taken then. */
 static bool beneath_notice(const struct chooser *ch, const struct victim_scratch *e)
 {

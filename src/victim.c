@@ -298,6 +298,55 @@ uint64_t victim_negligible_bytes(const struct victim_need *need)
 	return need->bytes / NEGLIGIBLE_DIVISOR;
 }
 
+bool victim_is_dying(const struct task *t, uint64_t least_bytes)
+{
+	return (t->flags & TASK_KILL_PENDING) &&
+		!(t->flags & (TASK_KTHREAD | TASK_NO_MM | TASK_LIGHT)) &&
+		add_sat_u64(t->mem.anon_bytes, t->mem.swap_bytes) >= max_u64(least_bytes, 1);
+}
+
+/* What comes back of groups that others have killed, as far as it matters. */
+static uint64_t dying_elsewhere_bytes(struct chooser *ch)
+{
+	const struct victim_need *need = ch->need;
+	uint32_t mark = need->overdue ? sharedmm_new_mark(ch->sm) : 0;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; need->overdue && i < ch->s->count; i++) {
+		struct mm_group *g;
+
+		if (!victim_is_dying(&ch->s->tasks[i], victim_negligible_bytes(need)) ||
+			need->overdue[i] || !victim_in_scope(ch, i))
+			continue;
+		g = sharedmm_group_of(ch->sm, i, ch->fns->cmp, ch->fns->ctx, ch->fns->evidence);
+		if (!g || g->mark == mark)
+			continue;
+		g->mark = mark;
+		if (victim_dies_elsewhere(ch, g))
+			sum = add_sat_u64(sum, victim_yield_bytes(ch, g, 0));
+	}
+	return sum;
+}
+
+static struct victim_need need_without(const struct victim_need *need, uint64_t coming_bytes)
+{
+	struct victim_need rest = *need;
+
+	if (rest.alone_bytes == 0)
+		rest.alone_bytes = rest.bytes;
+	rest.bytes = max_u64(sub_or_zero_u64(rest.bytes, coming_bytes), 1);
+	rest.alone_bytes = max_u64(sub_or_zero_u64(rest.alone_bytes, coming_bytes), 1);
+	return rest;
+}
+
+static void set_need(struct chooser *ch, const struct victim_need *need)
+{
+	ch->need = need;
+	ch->alone_bytes = need->alone_bytes;
+	ch->small_bytes = max_u64(need->bytes / SMALL_DIVISOR, 1);
+	ch->enough_bytes = need->bytes;
+}
+
 static bool is_alone(const struct chooser *ch)
 {
 	return ch->covered && ch->set_count == 1;
@@ -353,17 +402,22 @@ void victim_choose(const struct snapshot *s, struct sharedmm *sm, const struct c
 		.fns = fns,
 		.ret = ret,
 		.heap = scratch,
-		.alone_bytes = need->alone_bytes > 0 ? need->alone_bytes : need->bytes,
-		.small_bytes = max_u64(need->bytes / SMALL_DIVISOR, 1),
-		.enough_bytes = need->bytes,
 	};
+	uint64_t dying_bytes = dying_elsewhere_bytes(&ch);
+	struct victim_need rest = need_without(need, dying_bytes);
 
+	set_need(&ch, &rest);
 	ret->generation = s->generation;
-	ret->count = 0;
+	ret->count = ret->candidate_count = 0;
+	ret->waits = dying_bytes >= need->bytes;
 	ret->yield_bytes = 0;
 	ret->incomplete = false;
 	ret->brood = (struct brood){ 0 };
 	ret->unread = false;
+	if (ret->waits) {
+		ret->result = VICTIM_ALL_DYING;
+		return;
+	}
 	rank_and_take(&ch, victim_negligible_bytes(need));
 	if (lacks_rows(&ch)) {
 		ret->incomplete = true;

@@ -130,8 +130,13 @@ struct victim_need {
 	uint64_t shmem_bytes; /* of the machine, tmpfs files included (meminfo's Shmem); 0: unknown
 			       */
 	bool avoided_eligible;
+	bool count_dying; /* for the caller: is overdue to be set? */
 	bool no_swap; /* free swap ends no shortage (verdict_swap_counts): what is in swap is not
 			 worth a kill */
+	/* What dies by other hands (the kernel's, an administrator's, those of the daemon before a
+	 * crash) is on its way back, as what we signalled is: subtracted from the need. By index of
+	 * the task: 1 where that one has had its time. NULL: nothing is subtracted. */
+	const uint8_t *overdue;
 	bool unread_protects; /* pass over whom we cannot tell from the protected, rather than to
 				 choose nobody (VICTIM_UNREAD) */
 	const struct brood *brood; /* that of a choice before, a moment ago; NULL: none */
@@ -156,6 +161,7 @@ struct choice {
 	enum victim_result result;
 	struct brood brood;   /* that counted as one candidate */
 	bool unread;          /* somebody could not be told from the protected in time */
+	bool waits;           /* VICTIM_ALL_DYING though others are left: what dies suffices */
 	bool incomplete;      /* light rows matter: complete them all, classify and choose again */
 	uint64_t generation;  /* of the snapshot the indices belong to */
 	uint64_t yield_bytes; /* of those chosen, in all */
@@ -170,6 +176,9 @@ struct hidden_list {
 	uint32_t count;
 	struct mm_id ids[VICTIM_HIDDEN_MAX];
 };
+
+/* Whether a fatal signal is pending, and it holds so much. */
+bool victim_is_dying(const struct task *t, uint64_t least_bytes);
 
 /* Who holds less than this is negligible. */
 uint64_t victim_negligible_bytes(const struct victim_need *need);

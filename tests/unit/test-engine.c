@@ -50,6 +50,7 @@ struct world {
 	uint32_t steps[4], looks;
 	enum victim_result none_result; /* what choose says when nobody is eligible */
 	bool dry_run;
+	bool others_suffice; /* as long as what dies by other hands counts */
 	uint64_t longest_wait;
 	uint64_t unread_from, unread_until; /* no cgroup can be read in time */
 	uint32_t asked;                     /* in vain, for that reason */
@@ -217,6 +218,7 @@ static void world_choose(struct world *w)
 
 	w->outcome.count = 0;
 	w->outcome.hold_usec = 0;
+	w->outcome.waits = w->others_suffice && w->action.need.count_dying;
 	w->outcome.unread = is_unread(w);
 	w->outcome.result = w->outcome.unread ? VICTIM_UNREAD : w->none_result;
 	if (w->outcome.unread && !w->action.need.unread_protects) {
@@ -869,6 +871,23 @@ static void others_victims_get_their_time_then_the_ladder_goes_on(void **state)
 	assert_int_equal(w.steps[LADDER_KERNEL], 1);
 }
 
+/* What others have killed suffices: nobody is added, the ladder is not climbed, and it is looked at
+ * again soon; but not for ever. */
+static void what_dies_by_other_hands_is_waited_for_like_ours(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 1000 * MIB;
+	w.none_result = VICTIM_ALL_DYING;
+	w.others_suffice = true;
+	world_run(&w, 5 * USEC_PER_SEC);
+	assert_int_equal(w.steps[LADDER_CGROUP], 0);
+	assert_true(w.longest_wait <= 50 * MS);
+	world_run(&w, 8 * USEC_PER_SEC);
+	assert_true(w.steps[LADDER_CGROUP] > 0);
+}
+
 static void swap_that_is_free_keeps_the_level_away(void **state)
 {
 	struct world w;
@@ -1482,6 +1501,7 @@ int main(void)
 		cmocka_unit_test(memory_held_by_no_process_is_no_reason_to_massacre),
 		cmocka_unit_test(the_warn_level_never_climbs_the_ladder),
 		cmocka_unit_test(others_victims_get_their_time_then_the_ladder_goes_on),
+		cmocka_unit_test(what_dies_by_other_hands_is_waited_for_like_ours),
 		cmocka_unit_test(swap_that_is_free_keeps_the_level_away),
 		cmocka_unit_test(pressure_kills_one_at_a_time_and_only_below_the_guard),
 		cmocka_unit_test(pressure_kills_nobody_else_while_a_victim_is_torn_down),

@@ -24,6 +24,7 @@ static int is_precious_or_unread(void *ctx, const struct task *t)
 static struct cgroup_mounts *mounts;
 static struct probe *probe;
 static struct escalation escalation;
+static pid_t pids[PROBE_PIDS_MAX];
 
 /* A cgroup of the processes 100 and 101, both known to a pass and neither of them protected then.
  */
@@ -47,9 +48,8 @@ static int setup(void **state)
 	fputs("100\n101\n", f);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(probe_open(w->proc_fd, mounts, "", &probe), 0);
-	escalation = (struct escalation){
-		.mounts = mounts, .probe = probe, .is_protected = is_precious
-	};
+	escalation =
+		(struct escalation){ .probe = probe, .pids = pids, .is_protected = is_precious };
 	born(w, 100, 1, 1000, 1);
 	born(w, 101, 1, 1001, 2);
 	pass(w);

@@ -541,6 +541,68 @@ static const char *text_of(struct world *w, const char *path)
 	return text;
 }
 
+/* What main must not open itself. */
+static void files_of_cgroups_are_read_by_a_reader(void **state)
+{
+	struct world *w = *state;
+	static pid_t pids[PROBE_PIDS_MAX];
+	char group[32] = "before";
+	uint64_t bytes = 0;
+	unsigned before;
+
+	tree_write(&w->tree, "v2/pod/memory.current", "12345\n");
+	tree_write(&w->tree, "v2/pod/memory.oom.group", "1\n");
+	tree_write(&w->tree, "v2/pod/cgroup.procs", "41\n42\n");
+	before = malloc_count;
+	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", AMPLE, pids), 2);
+	assert_int_equal(pids[0], 41);
+	assert_int_equal(pids[1], 42);
+	assert_int_equal(probe_cgroup_memory(w->probe, "/pod", AMPLE, &bytes), 0);
+	assert_int_equal(bytes, 12345);
+	assert_int_equal(probe_oom_group(w->probe, "/pod", "/", AMPLE, group, sizeof(group)), 1);
+	assert_string_equal(group, "/pod");
+	assert_int_equal(malloc_count, before);
+	/* What is not there, and what is too long to be asked for. */
+	assert_int_equal(probe_cgroup_pids(w->probe, "/none", AMPLE, pids), -ENOENT);
+	assert_int_equal(probe_cgroup_memory(w->probe, "/none", AMPLE, &bytes), -ENOENT);
+	assert_int_equal(bytes, 12345);
+	tree_write(&w->tree, "v2/pod/memory.oom.group", "0\n");
+	assert_int_equal(probe_oom_group(w->probe, "/pod", "/", AMPLE, group, sizeof(group)), 0);
+	assert_int_equal(probe_cgroup_pids(w->probe, "", AMPLE, pids), -EINVAL);
+}
+
+/* More than can be listed: the first are there, and that there are more is said. */
+static void a_crowded_cgroup_is_listed_in_part(void **state)
+{
+	struct world *w = *state;
+	static pid_t pids[PROBE_PIDS_MAX];
+	static char text[8 * (PROBE_PIDS_MAX + 1)];
+	size_t length = 0;
+
+	for (int i = 0; i <= PROBE_PIDS_MAX; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%d\n", 100 + i);
+	tree_write(&w->tree, "v2/pod/cgroup.procs", text);
+	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", AMPLE, pids), -E2BIG);
+	assert_int_equal(pids[0], 100);
+	assert_int_equal(pids[PROBE_PIDS_MAX - 1], 99 + PROBE_PIDS_MAX);
+}
+
+/* It hangs, as an open does behind kernfs_rwsem; the caller goes on. */
+static void a_cgroup_that_cannot_be_read_in_time_is_given_up(void **state)
+{
+	struct world *w = *state;
+	static pid_t pids[PROBE_PIDS_MAX];
+	uint64_t start = now_usec();
+
+	write_fifo(w, "v2/pod/cgroup.procs");
+	pids[0] = 7;
+	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", SOON, pids), -ETIMEDOUT);
+	assert_in_range(now_usec() - start, SOON, SOON + 2 * USEC_PER_SEC);
+	feed_fifo(w, "v2/pod/cgroup.procs", "9\n");
+	usleep(50 * 1000);
+	assert_int_equal(pids[0], 7);
+}
+
 /* A thread that had not the time to begin has given up nothing: then another try. */
 static void get_killer_stuck(struct world *w)
 {
@@ -696,6 +758,9 @@ int main(void)
 		WITH_READERS(a_reader_that_had_no_time_to_begin_is_not_lost),
 		WITH_READERS(closing_does_not_wait_for_a_stuck_reader),
 		WITH_READERS(asking_allocates_nothing),
+		WITH_CGROUPS(files_of_cgroups_are_read_by_a_reader),
+		WITH_CGROUPS(a_crowded_cgroup_is_listed_in_part),
+		WITH_CGROUPS(a_cgroup_that_cannot_be_read_in_time_is_given_up),
 		WITH_CGROUPS(a_cgroup_is_killed_without_an_allocation),
 		WITH_CGROUPS(the_deepest_tree_fits_the_stack),
 		WITH_CGROUPS(a_kill_that_waits_in_the_kernel_holds_up_nobody_and_may_come_later),

@@ -375,6 +375,48 @@ static void test_who_is_dying_is_waited_for(void **state)
 	assert_int_equal(choose(w), VICTIM_ALL_DYING);
 }
 
+/* The kernel or an administrator was quicker: what they killed is on its way like what we did. */
+static void test_what_others_killed_is_subtracted_from_the_need(void **state)
+{
+	struct world *w = *state;
+	struct task *innocent = process(w, "innocent", 4 * GIB);
+	struct task *small = process(w, "small", 700 * MIB);
+	struct task *killed = process(w, "killed", 2 * GIB);
+	static uint8_t overdue[TASKS_MAX];
+	struct hidden_list in_flight = { 0 };
+
+	killed->flags = TASK_KILL_PENDING;
+	w->need.overdue = overdue;
+	assert_int_equal(choose(w), VICTIM_ALL_DYING);
+	assert_true(w->choice.waits);
+	assert_int_equal(w->choice.count, 0);
+	/* It does not suffice: the rest is wanted of others. */
+	w->need.bytes = w->need.alone_bytes = 2 * GIB + 600 * MIB;
+	innocent->oom_score_adj = -500;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_false(w->choice.waits);
+	assert_int_equal(w->choice.count, 1);
+	assert_string_equal(w->tasks[victim(w, 0)->task].comm, "small");
+	/* What is in flight has been subtracted already. */
+	w->need.bytes = w->need.alone_bytes = GIB;
+	innocent->oom_score_adj = 0;
+	victim_mm_id(&w->s, w->sm, sharedmm_group_of(w->sm, 2, fake_cmp, w, MM_EVIDENCE_KCMP),
+		&in_flight.ids[in_flight.count++]);
+	w->need.in_flight = &in_flight;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, innocent);
+	w->need.in_flight = NULL;
+	/* It has had its time, and may never end. */
+	overdue[2] = 1;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, innocent);
+	overdue[2] = 0;
+	/* A sharer that lives holds it all. */
+	sharer_of(w, killed)->flags = 0;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_int_equal(small->oom_score_adj, 0);
+}
+
 static void test_who_gives_nothing_is_not_chosen(void **state)
 {
 	struct world *w = *state;
@@ -552,6 +594,7 @@ int main(void)
 		TEST(test_files_in_memory_are_no_reason_to_kill_all_that_is_small),
 		TEST(test_where_those_who_hold_it_may_not_die_that_is_the_result),
 		TEST(test_who_is_dying_is_waited_for),
+		TEST(test_what_others_killed_is_subtracted_from_the_need),
 		TEST(test_who_gives_nothing_is_not_chosen),
 		TEST(test_sharers_are_one_candidate),
 		TEST(test_what_pid_1_shares_is_never_chosen),
