@@ -73,35 +73,45 @@ static void choose_later(struct actor *a)
 	a->choice->brood = (struct brood){ 0 };
 }
 
-/* Drops those who are gone. */
-static void sweep_dying(struct actor *a)
+/* Drops those who are gone. Returns what those hold whose mm is being taken down, which shows
+ * nothing any more until it is done, and the task a zombie. */
+static uint64_t sweep_dying(struct actor *a, uint64_t now_usec)
 {
-	for (uint32_t i = a->dying_count; i-- > 0;) {
-		const struct task *t = snapshot_find(&a->snapshot, a->dying[i].id.pid);
+	uint64_t sum = 0;
 
-		if (!t || t->id.start_ticks != a->dying[i].id.start_ticks)
+	for (uint32_t i = a->dying_count; i-- > 0;) {
+		const struct dying *d = &a->dying[i];
+		const struct task *t = snapshot_find(&a->snapshot, d->id.pid);
+
+		if (!t || t->id.start_ticks != d->id.start_ticks)
 			a->dying[i] = a->dying[--a->dying_count];
+		else if ((t->flags & TASK_NO_MM) && t->state != 'Z' &&
+			now_usec < add_sat_u64(d->since_usec, a->config->victim_timeout_usec))
+			sum = add_sat_u64(sum, d->bytes);
 	}
+	return sum;
 }
 
 /* When it was seen first; 0, so that nothing is expected of it: there is no room to remember it. */
 static uint64_t dying_since(struct actor *a, const struct task *t, uint64_t now_usec)
 {
-	for (uint32_t i = 0; i < a->dying_count; i++)
-		if (a->dying[i].id.pid == t->id.pid)
-			return a->dying[i].since_usec;
-	if (a->dying_count == DYING_MAX)
+	uint32_t i = 0;
+
+	while (i < a->dying_count && a->dying[i].id.pid != t->id.pid)
+		i++;
+	if (i == DYING_MAX)
 		return 0;
-	a->dying[a->dying_count++] = (struct dying){ .id = t->id, .since_usec = now_usec };
-	return now_usec;
+	if (i == a->dying_count)
+		a->dying[a->dying_count++] = (struct dying){ .id = t->id, .since_usec = now_usec };
+	a->dying[i].bytes = add_sat_u64(t->mem.anon_bytes, t->mem.swap_bytes);
+	return a->dying[i].since_usec;
 }
 
-/* Whom others have killed gets the time that ours get, once and for all: it may never end. */
-static void list_overdue(struct actor *a, struct victim_need *need)
+void actor_list_overdue(struct actor *a, struct victim_need *need)
 {
 	uint64_t now = monotonic_usec(), least = victim_negligible_bytes(need);
 
-	sweep_dying(a);
+	need->teardown_bytes = sweep_dying(a, now);
 	memset(a->overdue, 0, a->snapshot.count);
 	for (uint32_t i = 0; i < a->snapshot.count; i++) {
 		const struct task *t = &a->snapshot.tasks[i];
@@ -139,7 +149,7 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 		choose_later(a);
 		return 0;
 	}
-	list_overdue(a, &need);
+	actor_list_overdue(a, &need);
 	age = monotonic_usec() - a->brood_usec;
 	if (a->brood.bytes > 0 && age < BROOD_USEC && a->brood_place == place)
 		need.brood = &a->brood;

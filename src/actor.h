@@ -24,6 +24,7 @@
 struct dying {
 	struct proc_id id;
 	uint64_t since_usec; /* seen first */
+	uint64_t bytes;      /* that it held when it had its mm still */
 };
 
 /* What is remembered of a slot for the report, and to hide its mm. */
@@ -72,6 +73,9 @@ struct actor {
  * is not NULL. The snapshot may hold light rows. swap_used_bytes: of the machine. 0 or -errno. */
 int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_used_bytes,
 	const struct domain_place *place);
+/* Of whom others have killed: notes when it was seen first, and in need who has had the time that
+ * ours get. Once and for all, for it may never end. in_flight must be listed. */
+void actor_list_overdue(struct actor *a, struct victim_need *need);
 /* Puts an mm on the hidden list, which takes its handle over. */
 void actor_hide(struct actor *a, const struct mm_id *id);
 /* Prepares the group of a candidate. Returns its slot, or -errno of kill_prepare(): left out, for a

@@ -51,8 +51,7 @@ static int read_domain(void *ctx, struct meminfo *ret, struct pressure *ret_pres
 	/* A size that this one could never have left is meant for larger ones: it counts as not
 	 * reached. */
 	if (t->memory->kind == AMOUNT_BYTES && t->memory->value > ret->total_bytes / 10 * 9)
-		ret->total_bytes = ret->available_bytes =
-			max_u64(ret->total_bytes, add_sat_u64(t->memory->value, 1));
+		ret->available_bytes = max_u64(ret->total_bytes, add_sat_u64(t->memory->value, 1));
 	if (t->gone)
 		t->watch.history.count = 0;
 	if (!*ret_has_pressure)
@@ -197,9 +196,9 @@ uint64_t domains_look(
 			continue;
 		held = is_held(t, hold);
 		watch_look(&t->watch, a, held ? UINT64_MAX : 0, detected_usec, &next);
-		/* What ends the machine's shortage may end this one: its stalls count from then on.
-		 */
-		if (held)
+		/* What ends the machine's shortage ends this one, if it has none of its own: its
+		 * stalls count from then on. */
+		if (held && !t->limited)
 			t->watch.history.count = 0;
 		if (!watch_is_busy(&t->watch) &&
 			(t->gone || monotonic_usec() >= t->watch.stalling_until_usec)) {

@@ -70,6 +70,15 @@ bool engine_is_killing(const struct engine *e, uint64_t now_usec)
 	return false;
 }
 
+bool engine_waits_for_victims(const struct engine *e, uint64_t now_usec)
+{
+	uint32_t i = 0;
+
+	while (i < e->victim_count && engine_is_spent(e, &e->victim[i], now_usec))
+		i++;
+	return i < e->victim_count;
+}
+
 bool engine_has_exited(const struct engine *e, int slot)
 {
 	uint32_t i = 0;
@@ -79,16 +88,16 @@ bool engine_has_exited(const struct engine *e, int slot)
 	return i < e->victim_count && e->victim[i].seen.all_exited;
 }
 
-static bool is_recent(const struct engine *e, uint64_t since_usec, uint64_t now_usec)
+static bool is_recent(uint64_t since_usec, uint64_t span_usec, uint64_t now_usec)
 {
-	return since_usec > 0 && now_usec < add_sat_u64(since_usec, e->config->victim_timeout_usec);
+	return since_usec > 0 && now_usec < add_sat_u64(since_usec, span_usec);
 }
 
 bool engine_may_keep_house(const struct engine *e, uint64_t now_usec)
 {
 	/* Candidates who die by other hands, or cannot be read, are waited for like victims. */
-	bool waits = is_recent(e, e->dying_since_usec, now_usec) ||
-		is_recent(e, e->unread_since_usec, now_usec);
+	bool waits = is_recent(e->dying_since_usec, e->config->victim_cap_usec, now_usec) ||
+		is_recent(e->unread_since_usec, e->config->victim_timeout_usec, now_usec);
 
 	if (e->victim_count > 0)
 		return false;

@@ -169,15 +169,6 @@ static bool upgrade(const struct engine *e, const struct engine_input *in, struc
 	return true;
 }
 
-static bool any_unspent(const struct engine *e, uint64_t now_usec)
-{
-	uint32_t i = 0;
-
-	while (i < e->victim_count && engine_is_spent(e, &e->victim[i], now_usec))
-		i++;
-	return i < e->victim_count;
-}
-
 /* What is missing now that is not on its way already; 0: nothing. */
 static uint64_t open_need(
 	const struct engine *e, const struct engine_input *in, uint64_t *ret_deficit_bytes)
@@ -186,7 +177,9 @@ static uint64_t open_need(
 	uint64_t growth = 0;
 	/* Under pressure one victim at a time, until it subsides: what it still holds says nothing,
 	 * for the stalls of the past are in the reading until it is gone. */
-	uint64_t deficit = any_unspent(e, in->now_usec) ? 0 : verdict_pressure_need_bytes(in->mem);
+	uint64_t deficit = engine_waits_for_victims(e, in->now_usec)
+		? 0
+		: verdict_pressure_need_bytes(in->mem);
 
 	if (e->cause == CAUSE_MEMORY) {
 		deficit = verdict_need_bytes(e->config, in->mem);
@@ -223,10 +216,15 @@ static bool next_step(struct engine *e, struct action *ret)
 	return false;
 }
 
+static bool is_over(uint64_t since_usec, uint64_t span_usec, uint64_t now_usec)
+{
+	return since_usec > 0 && now_usec >= add_sat_u64(since_usec, span_usec);
+}
+
 /* Low memory: who is to go, or what else is to be done. Returns false when it is time to wait. */
 static bool relieve(struct engine *e, const struct engine_input *in, struct action *ret)
 {
-	uint64_t deficit, need = open_need(e, in, &deficit);
+	uint64_t deficit, need = open_need(e, in, &deficit), now = in->now_usec;
 
 	if (need == 0 || in->now_usec < max_u64(e->hold_usec, e->step_until_usec))
 		return false;
@@ -250,12 +248,9 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 		.total_bytes = add_sat_u64(in->mem->total_bytes, in->mem->swap_total_bytes),
 		.shmem_bytes = in->mem->shmem_bytes,
 		.avoided_eligible = e->avoided_eligible,
-		.count_dying = e->dying_since_usec == 0 ||
-			in->now_usec<add_sat_u64(e->dying_since_usec, e->config->victim_cap_usec),
-				.no_swap = !verdict_swap_counts(e->config),
-				.unread_protects = e->unread_since_usec> 0 &&
-				in->now_usec >=
-					add_sat_u64(e->unread_since_usec, ENGINE_UNREAD_USEC),
+		.count_dying = !is_over(e->dying_since_usec, e->config->victim_cap_usec, now),
+		.no_swap = !verdict_swap_counts(e->config),
+		.unread_protects = is_over(e->unread_since_usec, ENGINE_UNREAD_USEC, now),
 	};
 	return true;
 }
@@ -332,6 +327,7 @@ static void decide(struct engine *e, const struct engine_input *in, struct actio
 	if (finish_victim(e, in, ret))
 		return;
 	if (e->level == LEVEL_OK) {
+		e->dying_since_usec = 0;
 		if (e->in_episode && e->victim_count == 0) {
 			episode_end(e);
 			ret->kind = ACTION_RECOVERED;

@@ -140,6 +140,9 @@ uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *
 /* Whether somebody has had SIGKILL whose memory is not back yet. */
 bool engine_is_killing(const struct engine *e, uint64_t now_usec);
 
+/* Whether there is a victim in flight that has its mm, or let go of it a moment ago. */
+bool engine_waits_for_victims(const struct engine *e, uint64_t now_usec);
+
 /* Whether all of that victim had exited when it was looked at last. */
 bool engine_has_exited(const struct engine *e, int slot);
 

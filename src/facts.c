@@ -36,9 +36,12 @@ void facts_set_config(struct facts *f, const struct config *c)
 static void read_detail(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret)
 {
 	struct facts *f = ctx;
+	/* Of an exited leader another thread is asked, which may have left meanwhile: that is not
+	 * to say that nothing is there. */
+	bool passing = t->mm_tid != t->id.pid;
 	int r;
 
-	ret->cmdline_unread = ret->cgroup_unread = false;
+	ret->cmdline_unread = ret->cgroup_unread = ret->cmdline_cut = false;
 	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
 	if (snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe)) < 0)
 		ret->exe[0] = '\0';
@@ -48,14 +51,15 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 		f->wants_preference ? &ret->preference : NULL);
 	if (r < 0)
 		ret->cgroup[0] = '\0';
-	ret->cgroup_unread = r < 0 && r != -ESRCH;
+	ret->cgroup_unread = r < 0 && (r != -ESRCH || passing);
 	if (!want_cmdline)
 		return;
 	r = probe_cmdline(
 		f->probe, t->mm_tid, CMDLINE_WAIT_USEC, ret->cmdline, sizeof(ret->cmdline));
 	if (r < 0)
 		ret->cmdline[0] = '\0';
-	ret->cmdline_unread = r > 0 || (r < 0 && r != -ESRCH);
+	ret->cmdline_unread = r < 0 && (r != -ESRCH || passing);
+	ret->cmdline_cut = r > 0;
 }
 
 static int read_shmem(void *ctx, const struct task *t, struct victim_shmem *ret)

@@ -184,7 +184,7 @@ static void look(struct daemon *d)
 	 * gone. Who was only asked to go may take longer than a domain can wait. */
 	if (engine_is_killing(&d->watch.engine, detected))
 		hold = DOMAINS_HOLD_ALL;
-	else if (d->watch.engine.victim_count > 0)
+	else if (engine_waits_for_victims(&d->watch.engine, detected))
 		hold = DOMAINS_HOLD_UNLIMITED;
 	until = min_u64(until, domains_look(d->domains, d->actor, hold, detected));
 	keep_house(d, monotonic_usec(), was_busy);

@@ -126,11 +126,11 @@ static uint32_t reserve_of(enum probe_request_kind kind)
 	case REQUEST_SAME_MM:
 		return 2;
 	case REQUEST_CMDLINE:
-		return 1;
-	case REQUEST_CGROUP:
 	case REQUEST_PIDS:
 	case REQUEST_OOM_GROUP:
 	case REQUEST_MEMORY:
+		return 1;
+	case REQUEST_CGROUP:
 	case REQUEST_KILL_CGROUP:
 		return 0;
 	}

@@ -71,7 +71,8 @@ bool victim_rule_matches(const struct rule *r, const struct task *t, const struc
 
 	if (!victim_rule_could_match(r, t) || !pattern_matches(&r->exe, d->exe))
 		return false;
-	if (!(protects && d->cmdline_unread) && !pattern_matches(&r->cmdline, d->cmdline))
+	if (!(protects && (d->cmdline_unread || d->cmdline_cut)) &&
+		!pattern_matches(&r->cmdline, d->cmdline))
 		return false;
 	if (protects && d->cgroup_unread)
 		return true;
@@ -158,7 +159,7 @@ static struct verdict_of_rules rule_of_task(
 			continue;
 		if (needs_detail(r) && !have_detail) {
 			d->exe[0] = d->cmdline[0] = d->cgroup[0] = '\0';
-			d->cmdline_unread = d->cgroup_unread = false;
+			d->cmdline_unread = d->cgroup_unread = d->cmdline_cut = false;
 			d->preference = CGROUP_PREFERENCE_NONE;
 			if (w->fns->detail)
 				w->fns->detail(w->fns->ctx, t, wants_cmdline(c, t, actions), d);

@@ -310,7 +310,7 @@ static uint64_t dying_elsewhere_bytes(struct chooser *ch)
 {
 	const struct victim_need *need = ch->need;
 	uint32_t mark = need->overdue ? sharedmm_new_mark(ch->sm) : 0;
-	uint64_t sum = 0;
+	uint64_t sum = need->overdue ? need->teardown_bytes : 0;
 
 	for (uint32_t i = 0; need->overdue && i < ch->s->count; i++) {
 		struct mm_group *g;

@@ -84,10 +84,12 @@ struct task_detail {
 	char cmdline[16384];
 	char cgroup[4096];
 	enum cgroup_preference preference; /* of that cgroup; unread with it */
-	/* Not read in time, though it may be there, or not whole, for it is longer: a protect rule
-	 * on it is taken to hold, others are not. Whoever cannot be told from the protected is not
-	 * killed. */
+	/* Not read in time, though it may be there: a protect rule on it is taken to hold, others
+	 * are not. Whoever cannot be told from the protected is not killed. */
 	bool cmdline_unread, cgroup_unread;
+	/* There is more of it than is here: who is not cleared by all of it never is, so that a
+	 * protect rule on it does hold. */
+	bool cmdline_cut;
 };
 
 /* Resident shared memory of an mm that no file keeps (struct probe_shmem). */
@@ -137,8 +139,9 @@ struct victim_need {
 	 * crash) is on its way back, as what we signalled is: subtracted from the need. By index of
 	 * the task: 1 where that one has had its time. NULL: nothing is subtracted. */
 	const uint8_t *overdue;
-	bool unread_protects; /* pass over whom we cannot tell from the protected, rather than to
-				 choose nobody (VICTIM_UNREAD) */
+	uint64_t teardown_bytes; /* subtracted then as well: of those who let go of their mm */
+	bool unread_protects;    /* pass over whom we cannot tell from the protected, rather than to
+				    choose nobody (VICTIM_UNREAD) */
 	const struct brood *brood; /* that of a choice before, a moment ago; NULL: none */
 	const uint8_t *scope; /* by index of the task: 0 is out of reach. Who shares the mm of one
 				 in reach dies with it, wherever it is. NULL: all are in reach */

@@ -95,14 +95,20 @@ static bool goes_on(const struct config_level *l, const struct pressure *since,
 
 /* A step has had its time: where it ended the stalls those from before it count no longer, or the
  * ladder would be climbed for as long as a span reaches back. */
-static void judge_step(struct watch *w)
+static void judge_step(struct watch *w, const struct pressure *p)
 {
 	uint64_t elapsed = sub_or_zero_u64(w->input.now_usec, w->step_usec);
 
+	if (w->step_taken) {
+		w->step_taken = false;
+		w->step_usec = w->input.now_usec;
+		w->step_pressure = *p;
+		return;
+	}
 	if (w->step_usec == 0 || elapsed < w->config->step_timeout_usec)
 		return;
-	if (!goes_on(&w->config->warn, &w->step_pressure, &w->pressure, elapsed) &&
-		!goes_on(&w->config->kill, &w->step_pressure, &w->pressure, elapsed))
+	if (!goes_on(&w->config->warn, &w->step_pressure, p, elapsed) &&
+		!goes_on(&w->config->kill, &w->step_pressure, p, elapsed))
 		w->history.count = 0;
 	w->step_usec = 0;
 }
@@ -122,9 +128,8 @@ static int sense(struct watch *w)
 	in->mem = &w->mem;
 	measure_growth(w);
 	if (has_pressure) {
-		w->pressure = p;
 		psi_history_add(&w->history, in->now_usec, &p, span);
-		judge_step(w);
+		judge_step(w, &p);
 	}
 	in->pressure_warn = reaches(w, &w->config->warn);
 	in->pressure_kill = reaches(w, &w->config->kill);
@@ -176,11 +181,8 @@ int watch_look(struct watch *w, struct actor *a, uint64_t coming_elsewhere_bytes
 		/* Stalls from before a death say nothing about the time after it. */
 		if (w->action.kind == ACTION_FREED)
 			w->history.count = 0;
-		if (w->action.kind == ACTION_STEP && w->outcome.acted &&
-			w->action.step != LADDER_AVOIDED) {
-			w->step_usec = monotonic_usec();
-			w->step_pressure = w->pressure;
-		}
+		if (w->action.kind == ACTION_STEP && w->action.step != LADDER_AVOIDED)
+			w->step_taken |= w->outcome.acted;
 	}
 	return 0;
 }

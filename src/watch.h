@@ -33,9 +33,11 @@ struct watch {
 	void *ctx;
 	uint64_t growth_from_usec; /* growth is measured from here on */
 	uint64_t stalling_until_usec;
-	/* A step of the ladder was taken that may end the stalls; 0: none. */
+	/* A step of the ladder was taken that may end the stalls: when they were read first after
+	 * it (0: none was taken), and what they were then. */
+	bool step_taken;
 	uint64_t step_usec;
-	struct pressure pressure, step_pressure; /* as last read, and then */
+	struct pressure step_pressure;
 };
 
 /* Begins anew: no episode, nothing learned. fill_rate_bytes: config.h. */

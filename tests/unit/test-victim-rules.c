@@ -172,6 +172,24 @@ static void test_a_comm_without_an_end_is_cut(void **state)
 	assert_true(victim_rule_matches(r, t, &d));
 }
 
+/* The main class of a Java program comes last. */
+static void test_a_command_line_that_is_not_whole_protects(void **state)
+{
+	struct world *w = *state;
+	struct task *t = process(w, "java", 4 * GIB);
+	struct rule *protect = rule(w, RULE_PROTECT, "search"), *avoid = rule(w, RULE_AVOID, "x");
+	static struct task_detail d = { .cmdline = "java -Xmx4g -Dpath=" };
+
+	when(&protect->cmdline, "org.elasticsearch");
+	when(&avoid->cmdline, "org.elasticsearch");
+	assert_false(victim_rule_matches(protect, t, &d));
+	d.cmdline_cut = true;
+	assert_true(victim_rule_matches(protect, t, &d));
+	/* For good: nobody need ask again. */
+	assert_false(victim_rule_doubts(protect, t, &d));
+	assert_false(victim_rule_matches(avoid, t, &d));
+}
+
 static void test_avoided_until_nobody_else_is_left(void **state)
 {
 	struct world *w = *state;
@@ -390,6 +408,7 @@ int main(void)
 		TEST(test_what_is_protected_for_certain_is_not_waited_for),
 		TEST(test_who_was_signalled_already_is_not_chosen_again),
 		TEST(test_a_comm_without_an_end_is_cut),
+		TEST(test_a_command_line_that_is_not_whole_protects),
 		TEST(test_avoided_until_nobody_else_is_left),
 		TEST(test_preferred_goes_first),
 		TEST(test_the_small_are_not_read_for_a_prefer_rule),

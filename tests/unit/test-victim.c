@@ -406,6 +406,12 @@ static void test_what_others_killed_is_subtracted_from_the_need(void **state)
 	assert_int_equal(choose(w), VICTIM_CHOSEN);
 	assert_chosen_alone(w, innocent);
 	w->need.in_flight = NULL;
+	/* Nor does it matter whether its mm is still to be seen. */
+	w->need.teardown_bytes = GIB;
+	killed->flags = TASK_KILL_PENDING | TASK_NO_MM;
+	assert_int_equal(choose(w), VICTIM_ALL_DYING);
+	w->need.teardown_bytes = 0;
+	killed->flags = TASK_KILL_PENDING;
 	/* It has had its time, and may never end. */
 	overdue[2] = 1;
 	assert_int_equal(choose(w), VICTIM_CHOSEN);

@@ -72,6 +72,7 @@ static inline void fake_detail(
 	ret->preference = late ? CGROUP_PREFERENCE_NONE : w->preference[pid];
 	ret->cgroup_unread = late;
 	ret->cmdline_unread = false;
+	ret->cmdline_cut = false;
 }
 
 static inline int fake_shmem(void *ctx, const struct task *t, struct victim_shmem *ret)

@@ -30,6 +30,7 @@
 
 static void run_command(const char *path, char *const argv[])
 {
+	void (*before)(int) = signal(SIGCHLD, SIG_DFL);
 	pid_t pid = fork();
 	int status = 0;
 
@@ -39,6 +40,7 @@ static void run_command(const char *path, char *const argv[])
 	}
 	if (waitpid(pid, &status, 0) < 0 || status != 0)
 		lab_break(path);
+	signal(SIGCHLD, before);
 }
 
 static void swap_on(const char *path)
