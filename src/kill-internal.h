@@ -65,6 +65,7 @@ struct slot {
 	enum reap_state reap;
 	bool reap_busy;      /* a reaper is in the kernel for it */
 	bool reap_refused;   /* EINVAL since kill_observe looked last */
+	bool reap_term;      /* it has had SIGTERM only */
 	int32_t reap_cursor; /* member to try next; -1: the first */
 	uint32_t reap_gone;  /* members that said ESRCH in this round */
 	uint64_t reap_due_usec, reap_until_usec;

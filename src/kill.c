@@ -252,11 +252,11 @@ void kill_signal(struct killer *k, const int *slots, int *results, uint32_t coun
 		if (results[i] == 0)
 			results[i] = signal_slot(k, &k->slots[slots[i]], sig, ret);
 	ret->last_usec = monotonic_usec();
-	if (sig != SIGKILL)
-		return;
 	for (uint32_t i = 0; i < count; i++)
 		if (results[i] == 0)
 			reaper_enqueue(k, &k->slots[slots[i]]);
+	if (sig != SIGKILL)
+		return;
 	/* What was born by a dying process is there by now, or never will be. */
 	l.sig = SIGKILL;
 	if (look_round_by_round(k, &l))

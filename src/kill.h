@@ -95,18 +95,19 @@ struct kill_result {
  * Signals all members of all the slots given, in one go, with sig (SIGTERM or SIGKILL; SIGKILL also
  * upgrades a slot that has had SIGTERM). Before the first signal it looks for sharers born since
  * the snapshot; when there are some, the group is stopped first, so that it can bear no more while
- * we look again (at most 8 rounds, and no new one after 50 ms). After SIGKILL it thaws v1 freezers,
- * hands the group to a reaper and looks once more for those born meanwhile. After SIGTERM whoever
- * is stopped, by us or others, is continued, since it could not act on it otherwise. A newborn for
- * which is_protected holds makes its slot fail with -EPERM, unsignalled (and continued, if it was
- * stopped), and one of whom that cannot be told with -EAGAIN. Per-slot outcome in results[i]: 0,
- * -ESRCH when all have gone by themselves and nobody else holds the mm, or another -errno.
+ * we look again (at most 8 rounds, and no new one after 50 ms). Then it hands the group to a
+ * reaper; after SIGTERM that one succeeds where there is no handler for it. After SIGKILL it thaws
+ * v1 freezers and looks once more for those born meanwhile. After SIGTERM whoever is stopped, by us
+ * or others, is continued, since it could not act on it otherwise. A newborn for which is_protected
+ * holds makes its slot fail with -EPERM, unsignalled (and continued, if it was stopped), and one of
+ * whom that cannot be told with -EAGAIN. Per-slot outcome in results[i]: 0, -ESRCH when all have
+ * gone by themselves and nobody else holds the mm, or another -errno.
  */
 void kill_signal(struct killer *k, const int *slots, int *results, uint32_t count, int sig,
 	kill_protected_fn *is_protected, void *ctx, struct kill_result *ret);
 
 enum reap_state {
-	REAP_NONE, /* not asked for (SIGTERM), or not possible here */
+	REAP_NONE, /* SIGTERM has not ended it at once, or not possible here */
 	REAP_RUNNING,
 	REAP_DONE,    /* process_mrelease returned 0: its private memory is free */
 	REAP_GONE,    /* ESRCH: the mm had left every member before */

@@ -12,10 +12,14 @@
 #include "thread.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 /* EINVAL says that a sharer is not dying, or that a core dump runs: main looks for the one, and
  * waits for the other. Two seconds are two victim_timeouts: then the verdict was made. */
 #define REAP_PATIENCE_USEC (2 * USEC_PER_SEC)
+/* After SIGTERM it says as well that there is a handler. Who has none is dying when the signal has
+ * been sent, as after SIGKILL (kernel/signal.c:complete_signal), or when he has been continued. */
+#define TERM_PATIENCE_USEC (20 * USEC_PER_MSEC)
 #define REFUSED_RETRY_USEC (4 * USEC_PER_MSEC)
 #define AGAIN_RETRY_USEC   (1 * USEC_PER_MSEC)
 #define JOIN_PATIENCE_SEC  1
@@ -77,7 +81,7 @@ static void settle(struct killer *k, struct slot *s, int r)
 		s->reap_due_usec = now + AGAIN_RETRY_USEC;
 		break;
 	case -EINVAL:
-		if (!s->reap_refused) {
+		if (!s->reap_refused && !s->reap_term) {
 			s->reap_refused = true;
 			wake_main(k);
 		}
@@ -93,7 +97,7 @@ static void settle(struct killer *k, struct slot *s, int r)
 		break;
 	}
 	if (now >= s->reap_until_usec)
-		finish(k, s, REAP_REFUSED);
+		finish(k, s, s->reap_term ? REAP_NONE : REAP_REFUSED);
 }
 
 /* The slot that is due and has most to give; else NULL and when the next one will be due. */
@@ -232,7 +236,8 @@ void reaper_enqueue(struct killer *k, struct slot *s)
 		s->reap_cursor = -1;
 		s->reap_gone = 0;
 		s->reap_due_usec = now;
-		s->reap_until_usec = now + REAP_PATIENCE_USEC;
+		s->reap_term = s->sig != SIGKILL;
+		s->reap_until_usec = now + (s->reap_term ? TERM_PATIENCE_USEC : REAP_PATIENCE_USEC);
 		pthread_cond_signal(&k->work);
 	}
 	pthread_mutex_unlock(&k->lock);

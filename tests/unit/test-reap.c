@@ -71,13 +71,6 @@ static void reaping(void **state)
 	}
 }
 
-static void set_hold(struct world *w, struct proc *p, bool hold)
-{
-	pthread_mutex_lock(&w->lock);
-	p->hold = hold;
-	pthread_mutex_unlock(&w->lock);
-}
-
 static int peek(struct world *w, const int *count)
 {
 	int n;
@@ -86,6 +79,49 @@ static int peek(struct world *w, const int *count)
 	n = *count;
 	pthread_mutex_unlock(&w->lock);
 	return n;
+}
+
+/* Without a handler SIGTERM ends a process as SIGKILL does, and it may sit in D state as well: what
+ * can be reaped is. Who has one is asked a few times at most, and is none to be blamed. */
+static void sigterm_reaps_who_has_no_handler(void **state)
+{
+	static const struct {
+		int answers[4];
+		enum reap_state want;
+	} cases[] = {
+		{ { 0 }, REAP_DONE },
+		{ { -EINVAL, 0, 0, 0 }, REAP_DONE }, /* it had to be continued */
+		{ { -EINVAL, -EINVAL, -EINVAL, -EINVAL }, REAP_NONE },
+	};
+	struct world *w = *state;
+
+	make_pair(w);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct proc *p = born(w, 200 + (pid_t)i, 1, 3000, 50 + (int)i);
+		struct kill_result r;
+		int slot;
+
+		memcpy(p->mrelease, cases[i].answers, sizeof(p->mrelease));
+		pass(w);
+		slot = prepare(w, p->pid);
+		assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
+		assert_int_equal(settled(w, slot).reap, cases[i].want);
+		assert_in_range(peek(w, &p->mreleases), 1, 10);
+		if (cases[i].want == REAP_NONE) {
+			/* SIGKILL begins anew. */
+			memset(p->mrelease, 0, sizeof(p->mrelease));
+			assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+			assert_int_equal(settled(w, slot).reap, REAP_DONE);
+		}
+		kill_release(w->k, slot);
+	}
+}
+
+static void set_hold(struct world *w, struct proc *p, bool hold)
+{
+	pthread_mutex_lock(&w->lock);
+	p->hold = hold;
+	pthread_mutex_unlock(&w->lock);
 }
 
 static void a_reaper_that_hangs_holds_up_neither_the_others_nor_its_slot(void **state)
@@ -153,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_stuck_victim_is_seen_as_such),
 		TEST(reaping),
+		TEST(sigterm_reaps_who_has_no_handler),
 		TEST(a_reaper_that_hangs_holds_up_neither_the_others_nor_its_slot),
 		TEST(a_reaper_that_never_comes_back_does_not_hold_up_the_end),
 	};
