@@ -296,8 +296,8 @@ static void a_victim_that_cannot_exit_gives_its_memory_all_the_same(void **state
 	assert_true(seen.mm_gone && seen.all_exited);
 }
 
-/* Without a handler it is dying when the signal has been sent: the reaper need not wait for its exit,
- * which may be in D state. Either of them takes the memory down. */
+/* Without a handler it is dying when the signal has been sent: the reaper need not wait for its
+ * exit, which may be in D state. Either of them takes the memory down. */
 static void sigterm_is_reaped_after_where_nobody_handles_it(void **state)
 {
 	struct play *p = *state;
