@@ -11,11 +11,6 @@
 #define LOOK_USEC  (20 * USEC_PER_MSEC)
 #define CHECK_USEC (100 * USEC_PER_MSEC)
 
-static uint64_t time_left(uint64_t until_usec)
-{
-	return sub_or_zero_u64(until_usec, monotonic_usec());
-}
-
 /* How those in a cgroup die: in a domain as its section says, elsewhere as memory.oom.group does.
  * *ret_length is how much of the path is the domain's. */
 static enum domain_kill kill_of(const struct actor *a, const char *cgroup,
@@ -57,8 +52,8 @@ static bool whole_of(const struct actor *a, const char *cgroup, const struct dom
 			memcpy(domain, place->path, length);
 			domain[length] = '\0';
 		}
-		return probe_oom_group(a->facts.probe, cgroup, domain, time_left(until_usec), ret,
-			       size) > 0;
+		return probe_oom_group(a->facts.probe, cgroup, domain, time_left_usec(until_usec),
+			       ret, size) > 0;
 	}
 	return false;
 }
@@ -125,13 +120,10 @@ static bool prepare_member(struct members *m, pid_t pid)
 
 static void prepare_members(struct members *m, const char *cgroup, uint64_t until_usec)
 {
-	pid_t *pids = m->a->pids;
-	int count = probe_cgroup_pids(m->a->facts.probe, cgroup, time_left(until_usec), pids);
+	int count = actor_list_pids(m->a, cgroup, time_left_usec(until_usec));
 
 	m->found = 0;
-	if (count == -E2BIG)
-		count = PROBE_PIDS_MAX;
-	for (int i = 0; i < count && prepare_member(m, pids[i]); i++)
+	for (int i = 0; i < count && prepare_member(m, m->a->pids[i]); i++)
 		;
 }
 

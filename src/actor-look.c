@@ -39,6 +39,13 @@ static void list_in_flight(struct actor *a)
 			(void)hidden_add(a->in_flight, &a->slots[i].id);
 }
 
+int actor_list_pids(struct actor *a, const char *cgroup, uint64_t timeout_usec)
+{
+	int count = probe_cgroup_pids(a->facts.probe, cgroup, timeout_usec, a->pids);
+
+	return count == -E2BIG ? PROBE_PIDS_MAX : count;
+}
+
 /* Who is in the domain now. 0, or -EAGAIN: that could not be read in time. Of more than can be
  * listed the first are in reach, and a domain that is gone has nobody to choose. */
 static int set_scope(struct actor *a, const struct domain_place *place, struct victim_need *need)
@@ -47,11 +54,9 @@ static int set_scope(struct actor *a, const struct domain_place *place, struct v
 
 	if (!place)
 		return 0;
-	count = probe_cgroup_pids(a->facts.probe, place->path, SCOPE_WAIT_USEC, a->pids);
+	count = actor_list_pids(a, place->path, SCOPE_WAIT_USEC);
 	if (count == -ETIMEDOUT || count == -EBUSY)
 		return -EAGAIN;
-	if (count == -E2BIG)
-		count = PROBE_PIDS_MAX;
 	memset(a->scope, 0, a->snapshot.count);
 	for (int i = 0; i < count; i++) {
 		const struct task *t = snapshot_find(&a->snapshot, a->pids[i]);

@@ -76,6 +76,9 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
 /* Of whom others have killed: notes when it was seen first, and in need who has had the time that
  * ours get. Once and for all, for it may never end. in_flight must be listed. */
 void actor_list_overdue(struct actor *a, struct victim_need *need);
+/* Who is in a cgroup, into a->pids: their number (of more than find room the first), or -errno of
+ * probe_cgroup_pids(). */
+int actor_list_pids(struct actor *a, const char *cgroup, uint64_t timeout_usec);
 /* Puts an mm on the hidden list, which takes its handle over. */
 void actor_hide(struct actor *a, const struct mm_id *id);
 /* Prepares the group of a candidate. Returns its slot, or -errno of kill_prepare(): left out, for a

@@ -17,6 +17,12 @@ static inline uint64_t monotonic_usec(void)
 	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* How long it is until then; 0: it is past. */
+static inline uint64_t time_left_usec(uint64_t until_usec)
+{
+	return sub_or_zero_u64(until_usec, monotonic_usec());
+}
+
 /* The CPU time that the calling thread has used. */
 static inline uint64_t thread_cpu_usec(void)
 {

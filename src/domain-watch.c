@@ -16,16 +16,11 @@
 /* Of the stall that a level asks for: this makes a domain worth an engine, and keeps it. */
 #define TROUBLE_PART UINT64_C(2)
 
-static uint64_t stall_usec(const struct config_pressure *p, const struct pressure *reading)
-{
-	return p->set && p->full ? reading->full_usec : reading->some_usec;
-}
-
 /* Whether what came to a reading since the last, so long ago, could lead to the level. */
 static bool is_trouble(const struct config_pressure *p, const struct pressure *before,
 	const struct pressure *now, uint64_t elapsed_usec)
 {
-	uint64_t stall = sub_or_zero_u64(stall_usec(p, now), stall_usec(p, before));
+	uint64_t stall = psi_stall_usec(p, before, now);
 	uint64_t percent = p->set ? p->percent : 1;
 
 	return stall > 0 &&

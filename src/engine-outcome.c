@@ -22,10 +22,8 @@
 
 static struct engine_victim *victim_by_slot(struct engine *e, int slot)
 {
-	uint32_t i = 0;
+	uint32_t i = engine_index_of(e, slot);
 
-	while (i < e->victim_count && e->victim[i].slot != slot)
-		i++;
 	return i < e->victim_count ? &e->victim[i] : NULL;
 }
 

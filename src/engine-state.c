@@ -61,36 +61,44 @@ uint64_t engine_coming_bytes(const struct engine *e, const struct engine_input *
 			sub_or_zero_u64(in->mem->available_bytes, e->settle_base_bytes)));
 }
 
-bool engine_is_killing(const struct engine *e, uint64_t now_usec)
+static bool any_unspent(const struct engine *e, uint64_t now_usec, bool killed)
 {
 	for (uint32_t i = 0; i < e->victim_count; i++)
-		if (e->victim[i].kill.sig == SIGKILL &&
+		if ((!killed || e->victim[i].kill.sig == SIGKILL) &&
 			!engine_is_spent(e, &e->victim[i], now_usec))
 			return true;
 	return false;
 }
 
-bool engine_waits_for_victims(const struct engine *e, uint64_t now_usec)
+bool engine_is_killing(const struct engine *e, uint64_t now_usec)
 {
-	uint32_t i = 0;
-
-	while (i < e->victim_count && engine_is_spent(e, &e->victim[i], now_usec))
-		i++;
-	return i < e->victim_count;
+	return any_unspent(e, now_usec, true);
 }
 
-bool engine_has_exited(const struct engine *e, int slot)
+bool engine_waits_for_victims(const struct engine *e, uint64_t now_usec)
+{
+	return any_unspent(e, now_usec, false);
+}
+
+uint32_t engine_index_of(const struct engine *e, int slot)
 {
 	uint32_t i = 0;
 
 	while (i < e->victim_count && e->victim[i].slot != slot)
 		i++;
+	return i;
+}
+
+bool engine_has_exited(const struct engine *e, int slot)
+{
+	uint32_t i = engine_index_of(e, slot);
+
 	return i < e->victim_count && e->victim[i].seen.all_exited;
 }
 
 static bool is_recent(uint64_t since_usec, uint64_t span_usec, uint64_t now_usec)
 {
-	return since_usec > 0 && now_usec < add_sat_u64(since_usec, span_usec);
+	return since_usec > 0 && !engine_is_over(since_usec, span_usec, now_usec);
 }
 
 bool engine_may_keep_house(const struct engine *e, uint64_t now_usec)

@@ -216,20 +216,15 @@ static bool next_step(struct engine *e, struct action *ret)
 	return false;
 }
 
-static bool is_over(uint64_t since_usec, uint64_t span_usec, uint64_t now_usec)
-{
-	return since_usec > 0 && now_usec >= add_sat_u64(since_usec, span_usec);
-}
-
 /* Low memory: who is to go, or what else is to be done. Returns false when it is time to wait. */
 static bool relieve(struct engine *e, const struct engine_input *in, struct action *ret)
 {
 	uint64_t deficit, need = open_need(e, in, &deficit), now = in->now_usec;
 
-	if (need == 0 || in->now_usec < max_u64(e->hold_usec, e->step_until_usec))
+	if (need == 0 || now < max_u64(e->hold_usec, e->step_until_usec))
 		return false;
 	/* What was killed a moment ago may be enough, and has a deadline of its own. */
-	if (e->exhausted && engine_is_killing(e, in->now_usec))
+	if (e->exhausted && engine_is_killing(e, now))
 		return false;
 	if (e->exhausted && e->level == LEVEL_KILL && next_step(e, ret))
 		return true;
@@ -237,7 +232,7 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 		/* The ladder is at its end, or not for this level: begin again a little later. */
 		e->exhausted = false;
 		e->ladder_next = 0;
-		e->hold_usec = add_sat_u64(in->now_usec, RETRY_USEC);
+		e->hold_usec = add_sat_u64(now, RETRY_USEC);
 		return false;
 	}
 	ret->kind = ACTION_CHOOSE;
@@ -248,9 +243,10 @@ static bool relieve(struct engine *e, const struct engine_input *in, struct acti
 		.total_bytes = add_sat_u64(in->mem->total_bytes, in->mem->swap_total_bytes),
 		.shmem_bytes = in->mem->shmem_bytes,
 		.avoided_eligible = e->avoided_eligible,
-		.count_dying = !is_over(e->dying_since_usec, e->config->victim_cap_usec, now),
+		.count_dying =
+			!engine_is_over(e->dying_since_usec, e->config->victim_cap_usec, now),
 		.no_swap = !verdict_swap_counts(e->config),
-		.unread_protects = is_over(e->unread_since_usec, ENGINE_UNREAD_USEC, now),
+		.unread_protects = engine_is_over(e->unread_since_usec, ENGINE_UNREAD_USEC, now),
 	};
 	return true;
 }

@@ -116,8 +116,7 @@ bool escalation_may_kill(
 	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec)
 {
 	struct cgroup_check c = { .e = e, .s = s, .until_usec = until_usec };
-	int count = probe_cgroup_pids(
-		e->probe, cgroup, sub_or_zero_u64(until_usec, monotonic_usec()), e->pids);
+	int count = probe_cgroup_pids(e->probe, cgroup, time_left_usec(until_usec), e->pids);
 
 	/* What could not be seen whole cannot be cleared. */
 	if (count < 0)

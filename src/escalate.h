@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "cgroup.h"
 #include "config.h"
 #include "kill.h"
 #include "probe.h"

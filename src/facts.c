@@ -41,11 +41,9 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	bool passing = t->mm_tid != t->id.pid;
 	int r;
 
-	ret->cmdline_unread = ret->cgroup_unread = ret->cmdline_cut = false;
-	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
+	victim_detail_clear(ret);
 	if (snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe)) < 0)
 		ret->exe[0] = '\0';
-	ret->preference = CGROUP_PREFERENCE_NONE;
 	/* Of an exited leader a v1 hierarchy says "/", where its process is not. */
 	r = probe_cgroup(f->probe, t->mm_tid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup),
 		f->wants_preference ? &ret->preference : NULL);

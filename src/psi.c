@@ -203,9 +203,11 @@ void psi_history_add(struct psi_history *h, uint64_t now_usec, const struct pres
 		h->count++;
 }
 
-static uint64_t history_stall(const struct psi_history *h, uint32_t index, bool full)
+uint64_t psi_stall_usec(const struct config_pressure *c, const struct pressure *before,
+	const struct pressure *after)
 {
-	return full ? h->ring[index].p.full_usec : h->ring[index].p.some_usec;
+	return c->set && c->full ? sub_or_zero_u64(after->full_usec, before->full_usec)
+				 : sub_or_zero_u64(after->some_usec, before->some_usec);
 }
 
 bool psi_history_reaches(
@@ -225,11 +227,9 @@ bool psi_history_reaches(
 	after = history_index(h, i - 1);
 	gap = h->ring[after].at_usec - h->ring[before].at_usec;
 	part = h->ring[after].at_usec - start;
-	stalled = sub_or_zero_u64(
-		history_stall(h, after, c->full), history_stall(h, before, c->full));
+	stalled = psi_stall_usec(c, &h->ring[before].p, &h->ring[after].p);
 	stalled = add_sat_u64(mul_div_u64(stalled, part, gap),
-		sub_or_zero_u64(
-			history_stall(h, newest, c->full), history_stall(h, after, c->full)));
+		psi_stall_usec(c, &h->ring[after].p, &h->ring[newest].p));
 	return stalled >= mul_div_u64(c->span_usec, c->percent, 100);
 }
 

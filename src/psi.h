@@ -63,6 +63,10 @@ int psi_trigger_open(const char *path, bool full, uint64_t stall_usec, uint64_t 
 /* --- pure from here on --- */
 
 int psi_parse(const char *text, struct pressure *ret); /* 0 or -EINVAL */
+/* What came to the stall between two readings that a level looks at: of all tasks (full), or of
+ * some, as for one that is off. */
+uint64_t psi_stall_usec(const struct config_pressure *c, const struct pressure *before,
+	const struct pressure *after);
 /* "size" less "c_min" of arcstats: what the ARC gives back under pressure. 0 or -EINVAL. */
 int psi_parse_arcstats(const char *text, uint64_t *ret_reclaimable_bytes);
 /* What free bytes on a zram device save, given mm_stat's original and used sizes. */

@@ -39,6 +39,13 @@ void victim_unit_of(const char *cgroup, char *ret, size_t size)
 		ret[unit_length] = '\0';
 }
 
+void victim_detail_clear(struct task_detail *d)
+{
+	d->exe[0] = d->cmdline[0] = d->cgroup[0] = '\0';
+	d->preference = CGROUP_PREFERENCE_NONE;
+	d->cmdline_unread = d->cgroup_unread = d->cmdline_cut = false;
+}
+
 static bool pattern_matches(const struct rule_pattern *p, const char *text)
 {
 	return !p->set || (text[0] != '\0' && regexec(&p->regex, text, 0, NULL, 0) == 0);
@@ -158,9 +165,7 @@ static struct verdict_of_rules rule_of_task(
 			(w->in_domain && r->domain) || !victim_rule_could_match(r, t))
 			continue;
 		if (needs_detail(r) && !have_detail) {
-			d->exe[0] = d->cmdline[0] = d->cgroup[0] = '\0';
-			d->cmdline_unread = d->cgroup_unread = d->cmdline_cut = false;
-			d->preference = CGROUP_PREFERENCE_NONE;
+			victim_detail_clear(d);
 			if (w->fns->detail)
 				w->fns->detail(w->fns->ctx, t, wants_cmdline(c, t, actions), d);
 			have_detail = true;

@@ -92,6 +92,9 @@ struct task_detail {
 	bool cmdline_cut;
 };
 
+/* Nothing is there, and all of that is known. */
+void victim_detail_clear(struct task_detail *d);
+
 /* Resident shared memory of an mm that no file keeps (struct probe_shmem). */
 struct victim_shmem {
 	uint64_t private_bytes; /* mapped by this mm alone: comes back */

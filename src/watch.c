@@ -87,10 +87,9 @@ static void measure_growth(struct watch *w)
 static bool goes_on(const struct config_level *l, const struct pressure *since,
 	const struct pressure *p, uint64_t elapsed_usec)
 {
-	uint64_t stalled = l->pressure.full ? sub_or_zero_u64(p->full_usec, since->full_usec)
-					    : sub_or_zero_u64(p->some_usec, since->some_usec);
-
-	return l->pressure.set && stalled >= mul_div_u64(elapsed_usec, l->pressure.percent, 100);
+	return l->pressure.set &&
+		psi_stall_usec(&l->pressure, since, p) >=
+		mul_div_u64(elapsed_usec, l->pressure.percent, 100);
 }
 
 /* A step has had its time: where it ended the stalls those from before it count no longer, or the

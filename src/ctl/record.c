@@ -109,9 +109,7 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	const struct record *r = ctx;
 	const struct record_detail *d = record_find(r, t->id.pid);
 
-	ret->exe[0] = ret->cmdline[0] = ret->cgroup[0] = '\0';
-	ret->preference = CGROUP_PREFERENCE_NONE;
-	ret->cmdline_unread = ret->cgroup_unread = ret->cmdline_cut = false;
+	victim_detail_clear(ret);
 	if (!d)
 		return;
 	copy_cut(ret->exe, sizeof(ret->exe), d->exe ? d->exe : "");

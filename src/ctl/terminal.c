@@ -257,8 +257,7 @@ enum terminal_event terminal_wait(
 	enum terminal_event event;
 
 	for (;;) {
-		uint64_t left_msec =
-			(sub_or_zero_u64(deadline_usec, monotonic_usec()) + 999) / 1000;
+		uint64_t left_msec = (time_left_usec(deadline_usec) + 999) / 1000;
 		bool begun = t->length > 0;
 		ssize_t n;
 		int r;
