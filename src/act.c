@@ -130,6 +130,7 @@ int act_prepare(struct actor *a, const struct candidate *c, const struct domain_
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &info->id);
 		event_of_candidate(a, c, place, &info->event);
 		info->event.dry_run = a->dry_run;
+		info->event.ignores_term = kill_ignores_term(a->killer, slot);
 		return slot;
 	}
 	if (slot == -ESRCH)
@@ -228,6 +229,7 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 			continue;
 		}
 		ret->slots[ret->count] = slots[i];
+		ret->deaf[ret->count] = e->ignores_term && !e->along;
 		ret->expected_bytes[ret->count] = e->expected_bytes;
 		ret->shmem_bytes[ret->count++] = e->shmem_bytes;
 	}

@@ -47,6 +47,7 @@ static void victims_add(
 			.held_bytes = o->expected_bytes[i],
 			.least_bytes = o->expected_bytes[i],
 			.seen = { .mm_visible = true, .rss_bytes = o->expected_bytes[i] },
+			.deaf = o->deaf[i],
 		};
 		e->victims++;
 	}

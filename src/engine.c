@@ -132,14 +132,14 @@ static bool finish_victim(struct engine *e, const struct engine_input *in, struc
 /* SIGTERM becomes SIGKILL at the kill level, when its grace is over and memory still low, or when
  * half a group is gone: what is left holds all of the memory and is of no use by itself. Where all
  * are gone and the mm is not, nobody is left to heed it: a kernel thread holds it, or somebody born
- * since. A core dump ends by SIGKILL alone (fs/coredump.c:dump_interrupted), so nothing is waited
- * for there. */
+ * since. A core dump ends by SIGKILL alone (fs/coredump.c:dump_interrupted), and so does who
+ * ignores SIGTERM: nothing is waited for there. */
 static bool is_impatient(const struct engine *e, const struct engine_victim *v, uint64_t now_usec)
 {
 	bool held = v->seen.all_exited && v->seen.handle_valid && !v->seen.mm_gone;
 	uint64_t grace = e->config->term_grace_usec;
 
-	if (v->seen.core_dumping && e->level != LEVEL_OK)
+	if ((v->seen.core_dumping || v->deaf) && e->level != LEVEL_OK)
 		return true;
 	if (held &&
 		now_usec >= add_sat_u64(v->kill.progress_usec,

@@ -24,6 +24,7 @@ struct engine_victim {
 	uint64_t unread_since_usec; /* that could not be told in time; 0: it could */
 	uint64_t retry_usec;        /* then not asked again before */
 	bool unread_for_long;       /* for victim_timeout */
+	bool deaf;                  /* SIGTERM does not end it: see engine_outcome */
 };
 
 enum action_kind {
@@ -64,6 +65,9 @@ struct engine_outcome {
 	uint32_t count; /* signalled */
 	int slots[ENGINE_VICTIMS_MAX];
 	uint64_t expected_bytes[ENGINE_VICTIMS_MAX], shmem_bytes[ENGINE_VICTIMS_MAX];
+	/* A sharer of its mm ignores SIGTERM, and so outlives it with the mm; of those chosen, not
+	 * of those who die along with them, of whom nothing is wanted. */
+	bool deaf[ENGINE_VICTIMS_MAX];
 	uint64_t hold_usec; /* do not choose again for so long (dry run) */
 	bool waits;         /* nobody was signalled, because what dies by other hands suffices */
 	bool unread; /* somebody could not be told from the protected in time (choice.unread, or

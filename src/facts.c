@@ -33,30 +33,37 @@ void facts_set_config(struct facts *f, const struct config *c)
 	}
 }
 
+/* Of an exited leader another thread is asked, which may have left meanwhile (passing): that is not
+ * to say that nothing is there. */
+static bool is_unread(int r, bool passing)
+{
+	return r < 0 && (r != -ESRCH || passing);
+}
+
 static void read_detail(void *ctx, const struct task *t, bool want_cmdline, struct task_detail *ret)
 {
 	struct facts *f = ctx;
-	/* Of an exited leader another thread is asked, which may have left meanwhile: that is not
-	 * to say that nothing is there. */
 	bool passing = t->mm_tid != t->id.pid;
 	int r;
 
 	victim_detail_clear(ret);
-	if (snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe)) < 0)
+	r = snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe));
+	if (r < 0)
 		ret->exe[0] = '\0';
+	ret->exe_unread = is_unread(r, passing);
 	/* Of an exited leader a v1 hierarchy says "/", where its process is not. */
 	r = probe_cgroup(f->probe, t->mm_tid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup),
 		f->wants_preference ? &ret->preference : NULL);
 	if (r < 0)
 		ret->cgroup[0] = '\0';
-	ret->cgroup_unread = r < 0 && (r != -ESRCH || passing);
+	ret->cgroup_unread = is_unread(r, passing);
 	if (!want_cmdline)
 		return;
 	r = probe_cmdline(
 		f->probe, t->mm_tid, CMDLINE_WAIT_USEC, ret->cmdline, sizeof(ret->cmdline));
 	if (r < 0)
 		ret->cmdline[0] = '\0';
-	ret->cmdline_unread = r < 0 && (r != -ESRCH || passing);
+	ret->cmdline_unread = is_unread(r, passing);
 	ret->cmdline_cut = r > 0;
 }
 

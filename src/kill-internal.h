@@ -36,6 +36,7 @@ struct member {
 	bool newborn; /* was not in the snapshot the slot was prepared from */
 	bool stopped; /* by us */
 	bool was_stopped; /* by somebody else, before */
+	bool ignores_term;
 };
 
 struct slot {

@@ -78,6 +78,16 @@ int kill_prepare(struct killer *k, const struct snapshot *s, const struct shared
 	return kill_prepare_tasks(k, s, sharedmm_members(sm, g), g->count, expected_bytes, false);
 }
 
+bool kill_ignores_term(struct killer *k, int slot)
+{
+	const struct slot *s = slot_get(k, slot);
+
+	for (int32_t i = s ? s->first : -1; i >= 0; i = k->members[i].next)
+		if (k->members[i].ignores_term && !k->members[i].exited && !k->members[i].no_mm)
+			return true;
+	return false;
+}
+
 /* Those who called exec since they were verified are no members any more; and whoever has become
  * protected since (a reload, setuid, another unit) saves what is left of the group. */
 static int verify_again(struct killer *k, struct slot *s, const struct look *l)

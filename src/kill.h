@@ -106,6 +106,9 @@ struct kill_result {
 void kill_signal(struct killer *k, const int *slots, int *results, uint32_t count, int sig,
 	kill_protected_fn *is_protected, void *ctx, struct kill_result *ret);
 
+/* Whether a living member ignored SIGTERM when it was prepared: its mm outlives that signal. */
+bool kill_ignores_term(struct killer *k, int slot);
+
 enum reap_state {
 	REAP_NONE, /* SIGTERM has not ended it at once, or not possible here */
 	REAP_RUNNING,

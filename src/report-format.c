@@ -170,6 +170,8 @@ static void say_signalled(struct text *t, const struct report_event *e)
 		text_add(t, ", %u born meanwhile", e->newborn);
 	if (e->outside > 0)
 		text_add(t, ", %u of them in another cgroup", e->outside);
+	if (e->ignores_term)
+		text_add(t, ", %s ignores SIGTERM", e->members > 1 ? "one of them" : "it");
 	text_add(t, "; ");
 	add_domain(t, e);
 	add_level(t, e);

@@ -71,8 +71,9 @@ struct report_event {
 	uint32_t members;
 	pid_t group[REPORT_GROUP_MAX]; /* of the first of them; 0 ends */
 	uint32_t newborn;
-	uint32_t outside; /* members that are not in the domain */
-	bool along;       /* it dies with another: worth a line for the curious only */
+	bool ignores_term; /* a member does: SIGTERM does not free the mm */
+	uint32_t outside;  /* members that are not in the domain */
+	bool along;        /* it dies with another: worth a line for the curious only */
 	enum domain_kill kill;
 	enum mm_evidence evidence;
 	enum mm_pin pin;

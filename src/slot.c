@@ -171,6 +171,7 @@ static struct member *member_add(struct killer *k, struct slot *s, const struct 
 		.pidfd = pidfd,
 		.next = s->first,
 		.was_stopped = t->state == 'T',
+		.ignores_term = (t->flags & TASK_IGNORES_TERM) != 0,
 	};
 	s->first = i;
 	s->count++;

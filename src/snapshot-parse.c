@@ -9,6 +9,7 @@
 
 #define KERNEL_PF_KTHREAD UINT64_C(0x00200000)
 #define SIGKILL_BIT       (UINT64_C(1) << 8)
+#define SIGTERM_BIT       (UINT64_C(1) << 14)
 
 /* Numbers of the fields, as in proc_pid_stat(5). */
 enum {
@@ -92,6 +93,7 @@ int snapshot_parse_stat(const char *text, struct task *ret)
 enum status_key {
 	KEY_TGID,
 	KEY_UID,
+	KEY_NSPID,
 	KEY_SIZE,
 	KEY_ANON,
 	KEY_FILE,
@@ -101,7 +103,9 @@ enum status_key {
 	KEY_CORE,
 	KEY_THREADS,
 	KEY_SIGPND,
-	KEY_SHDPND, /* the last in the file that we want */
+	KEY_SHDPND,
+	KEY_SIGIGN,
+	KEY_SIGCGT, /* the last in the file that we want */
 	KEY_COUNT,
 };
 
@@ -115,6 +119,7 @@ static const struct {
 	}
 	[KEY_TGID] = KEY("Tgid"),
 	[KEY_UID] = KEY("Uid"),
+	[KEY_NSPID] = KEY("NSpid"),
 	[KEY_SIZE] = KEY("VmSize"),
 	[KEY_ANON] = KEY("RssAnon"),
 	[KEY_FILE] = KEY("RssFile"),
@@ -125,8 +130,19 @@ static const struct {
 	[KEY_THREADS] = KEY("Threads"),
 	[KEY_SIGPND] = KEY("SigPnd"),
 	[KEY_SHDPND] = KEY("ShdPnd"),
+	[KEY_SIGIGN] = KEY("SigIgn"),
+	[KEY_SIGCGT] = KEY("SigCgt"),
 #undef KEY
 };
+
+/* The pids of a process in the namespaces that it is in, the innermost last. */
+static bool is_ns_init(const char *pids)
+{
+	size_t length = strcspn(pids, "\n");
+
+	return length > 0 && pids[length - 1] == '1' &&
+		(length == 1 || pids[length - 2] == '\t' || pids[length - 2] == ' ');
+}
 
 static void status_value(enum status_key key, const char *value, struct task *t)
 {
@@ -145,6 +161,9 @@ static void status_value(enum status_key key, const char *value, struct task *t)
 		break;
 	case KEY_UID:
 		t->uid = (uid_t)v;
+		break;
+	case KEY_NSPID:
+		t->flags |= is_ns_init(value) ? TASK_NS_INIT : 0;
 		break;
 	case KEY_SIZE:
 		t->mem.vsize_bytes = mul_sat_u64(v, KIB);
@@ -175,6 +194,14 @@ static void status_value(enum status_key key, const char *value, struct task *t)
 		if (procfs_parse_hex(value, &v) && v & SIGKILL_BIT)
 			t->flags |= TASK_KILL_PENDING;
 		break;
+	case KEY_SIGIGN:
+		if (procfs_parse_hex(value, &v) && v & SIGTERM_BIT)
+			t->flags |= TASK_IGNORES_TERM;
+		break;
+	case KEY_SIGCGT:
+		if (t->flags & TASK_NS_INIT && procfs_parse_hex(value, &v) && !(v & SIGTERM_BIT))
+			t->flags |= TASK_IGNORES_TERM;
+		break;
 	case KEY_COUNT:
 		break;
 	}
@@ -183,7 +210,7 @@ static void status_value(enum status_key key, const char *value, struct task *t)
 /* Takes the lines of text into t and their keys into *seen, until the last key of interest. */
 void snapshot_status_lines(const char *text, struct task *t, unsigned *seen)
 {
-	while (*text && !(*seen & 1u << KEY_SHDPND)) {
+	while (*text && !(*seen & 1u << KEY_SIGCGT)) {
 		for (enum status_key k = 0; k < KEY_COUNT; k++) {
 			if (*text != *status_keys[k].name ||
 				strncmp(text, status_keys[k].name, status_keys[k].length) != 0)
@@ -199,7 +226,8 @@ void snapshot_status_lines(const char *text, struct task *t, unsigned *seen)
 
 void snapshot_status_begin(struct task *t)
 {
-	t->flags &= ~(uint32_t)(TASK_NO_MM | TASK_CORE_DUMPING | TASK_KILL_PENDING);
+	t->flags &= ~(uint32_t)(TASK_NO_MM | TASK_CORE_DUMPING | TASK_KILL_PENDING | TASK_NS_INIT |
+		TASK_IGNORES_TERM);
 	t->mem = (struct mm_counters){ 0 };
 }
 

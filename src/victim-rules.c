@@ -43,7 +43,7 @@ void victim_detail_clear(struct task_detail *d)
 {
 	d->exe[0] = d->cmdline[0] = d->cgroup[0] = '\0';
 	d->preference = CGROUP_PREFERENCE_NONE;
-	d->cmdline_unread = d->cgroup_unread = d->cmdline_cut = false;
+	d->exe_unread = d->cmdline_unread = d->cgroup_unread = d->cmdline_cut = false;
 }
 
 static bool pattern_matches(const struct rule_pattern *p, const char *text)
@@ -76,7 +76,9 @@ bool victim_rule_matches(const struct rule *r, const struct task *t, const struc
 	char unit[UNIT_MAX] = "";
 	size_t length;
 
-	if (!victim_rule_could_match(r, t) || !pattern_matches(&r->exe, d->exe))
+	if (!victim_rule_could_match(r, t))
+		return false;
+	if (!(protects && d->exe_unread) && !pattern_matches(&r->exe, d->exe))
 		return false;
 	if (!(protects && (d->cmdline_unread || d->cmdline_cut)) &&
 		!pattern_matches(&r->cmdline, d->cmdline))
@@ -94,12 +96,13 @@ bool victim_rule_matches(const struct rule *r, const struct task *t, const struc
 
 bool victim_rule_doubts(const struct rule *r, const struct task *t, struct task_detail *d)
 {
-	bool cmdline = d->cmdline_unread, cgroup = d->cgroup_unread, certain;
+	bool exe = d->exe_unread, cmdline = d->cmdline_unread, cgroup = d->cgroup_unread, certain;
 
-	if (r->action != RULE_PROTECT || (!cmdline && !cgroup))
+	if (r->action != RULE_PROTECT || (!exe && !cmdline && !cgroup))
 		return false;
-	d->cmdline_unread = d->cgroup_unread = false;
+	d->exe_unread = d->cmdline_unread = d->cgroup_unread = false;
 	certain = victim_rule_matches(r, t, d);
+	d->exe_unread = exe;
 	d->cmdline_unread = cmdline;
 	d->cgroup_unread = cgroup;
 	return !certain;

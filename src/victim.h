@@ -84,9 +84,9 @@ struct task_detail {
 	char cmdline[16384];
 	char cgroup[4096];
 	enum cgroup_preference preference; /* of that cgroup; unread with it */
-	/* Not read in time, though it may be there: a protect rule on it is taken to hold, others
-	 * are not. Whoever cannot be told from the protected is not killed. */
-	bool cmdline_unread, cgroup_unread;
+	/* Not read, or not in time, though it may be there: a protect rule on it is taken to hold,
+	 * others are not. Whoever cannot be told from the protected is not killed. */
+	bool exe_unread, cmdline_unread, cgroup_unread;
 	/* There is more of it than is here: who is not cleared by all of it never is, so that a
 	 * protect rule on it does hold. */
 	bool cmdline_cut;

@@ -228,6 +228,7 @@ static void get_detail(
 	d->cmdline = get_bytes(rd, j, "cmdline");
 	d->preference = get_name(
 		rd, j, "preference", record_preference_names, ARRAY_SIZE(record_preference_names));
+	d->exe_unread = get_bool(rd, j, "exe_unread");
 	d->cgroup_unread = get_bool(rd, j, "cgroup_unread");
 	d->cmdline_unread = get_bool(rd, j, "cmdline_unread");
 	get_shmem(rd, j, d);

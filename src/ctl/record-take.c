@@ -92,6 +92,7 @@ static void take_details(struct look *l, const struct task *t, struct record_det
 	d->cgroup = read.cgroup[0] ? strdup(read.cgroup) : NULL;
 	d->cmdline = read.cmdline[0] ? strdup(read.cmdline) : NULL;
 	d->preference = read.preference;
+	d->exe_unread = read.exe_unread;
 	d->cgroup_unread = read.cgroup_unread;
 	d->cmdline_unread = read.cmdline_unread;
 }

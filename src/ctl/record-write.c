@@ -82,6 +82,8 @@ static void set_detail(struct json *j, const struct record_detail *d, bool cmdli
 		json_set_bool(j, "gone", true);
 	if (d->exe)
 		set_bytes(j, "exe", d->exe);
+	if (d->exe_unread)
+		json_set_bool(j, "exe_unread", true);
 	if (d->cgroup)
 		set_bytes(j, "cgroup", d->cgroup);
 	if (d->cgroup_unread)

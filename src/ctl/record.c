@@ -115,6 +115,7 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	copy_cut(ret->exe, sizeof(ret->exe), d->exe ? d->exe : "");
 	copy_cut(ret->cgroup, sizeof(ret->cgroup), d->cgroup ? d->cgroup : "");
 	ret->preference = d->preference;
+	ret->exe_unread = d->exe_unread;
 	ret->cgroup_unread = d->cgroup_unread;
 	if (!want_cmdline)
 		return;

@@ -22,7 +22,7 @@ struct record_detail {
 	bool gone; /* exited while it was recorded */
 	char *exe, *cgroup, *cmdline;
 	enum cgroup_preference preference;
-	bool cgroup_unread, cmdline_unread;
+	bool exe_unread, cgroup_unread, cmdline_unread;
 	int shmem_error; /* 0: shmem holds; -ENODATA: nobody has asked */
 	struct victim_shmem shmem;
 };

@@ -237,6 +237,7 @@ static void set_signalled(struct json *j, const struct report_event *e)
 	json_set_u64(j, "detect_usec", e->detect_usec);
 	json_set_u64(j, "major_faults", e->major_faults);
 	json_set_number(j, "newborn", e->newborn);
+	json_set_bool(j, "ignores_term", e->ignores_term);
 	json_set_number(j, "outside", e->outside);
 }
 

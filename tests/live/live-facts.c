@@ -104,6 +104,27 @@ static void who_is_gone_is_not_protected(void **state)
 	assert_false(facts_is_protected(&facts, &t));
 }
 
+/* An exited leader's thread was to be asked, and has left since the pass. */
+static void what_a_thread_that_left_would_have_told_is_unread(void **state)
+{
+	const struct victim_fns fns = facts_victim_fns(&facts);
+	pid_t pid = child_fork(child_ready), left = child_fork(child_ready);
+	struct task t = light_row_of(pid);
+
+	child_end(left);
+	fns.detail(fns.ctx, &t, true, fns.room);
+	assert_string_not_equal(fns.room->exe, "");
+	assert_false(fns.room->exe_unread || fns.room->cgroup_unread || fns.room->cmdline_unread);
+	t.mm_tid = left;
+	fns.detail(fns.ctx, &t, true, fns.room);
+	assert_string_equal(fns.room->exe, "");
+	assert_true(fns.room->exe_unread && fns.room->cgroup_unread && fns.room->cmdline_unread);
+	/* Who has gone altogether is no secret. */
+	t.id.pid = left;
+	fns.detail(fns.ctx, &t, true, fns.room);
+	assert_false(fns.room->exe_unread || fns.room->cgroup_unread || fns.room->cmdline_unread);
+}
+
 int main(void)
 {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -111,6 +132,7 @@ int main(void)
 		LIVE(a_light_row_is_protected_by_the_rules),
 		LIVE(a_light_row_is_protected_by_what_it_does_not_show),
 		LIVE(who_is_gone_is_not_protected),
+		LIVE(what_a_thread_that_left_would_have_told_is_unread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,25 @@ static void deaf(struct stage *st)
 	hold(st);
 }
 
+/* Process 1 of a pid namespace, which has not said what SIGTERM should do. It cannot tell its pid.
+ */
+static void container(struct stage *st)
+{
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID) < 0)
+		_exit(hold(st));
+	pid = fork();
+	if (pid == 0) {
+		await(&st->pid_count, 2);
+		fill(st);
+		_exit(hold(st));
+	}
+	st->pids[1] = pid;
+	atomic_fetch_add(&st->pid_count, 1);
+	rest(st);
+}
+
 static int thread_of_zombie(void *arg)
 {
 	nap(20000); /* until the leader has left */
@@ -238,6 +257,7 @@ static void a_stopped_victim_acts_on_sigterm(void **state)
 		nap(1000);
 	pass(p);
 	slot = prepare(p, actor(p, 0));
+	assert_false(kill_ignores_term(p->k, slot));
 	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
 	until_gone(p, slot, &seen);
 	assert_true(seen.mm_gone && seen.all_exited);
@@ -314,16 +334,15 @@ static void sigterm_is_reaped_after_where_nobody_handles_it(void **state)
 	assert_true(seen.reap == REAP_DONE || seen.reap == REAP_GONE);
 }
 
-static void one_deaf_to_sigterm_gets_sigkill(void **state)
+static void assert_outlives_sigterm(struct play *p, pid_t pid)
 {
-	struct play *p = *state;
 	struct kill_status seen;
 	struct kill_result r;
 	int slot;
 
-	raise_curtain(p, deaf, 1);
 	pass(p);
-	slot = prepare(p, actor(p, 0));
+	slot = prepare(p, pid);
+	assert_true(kill_ignores_term(p->k, slot));
 	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
 	nap(100000);
 	assert_int_equal(kill_observe(p->k, slot, NULL, NULL, &seen), 0);
@@ -334,6 +353,24 @@ static void one_deaf_to_sigterm_gets_sigkill(void **state)
 	assert_int_equal(kill_slot(p, slot, SIGKILL, &r), 0);
 	assert_int_equal(r.signalled, 1);
 	assert_freed(p, slot, "deaf");
+}
+
+static void one_deaf_to_sigterm_gets_sigkill(void **state)
+{
+	struct play *p = *state;
+
+	raise_curtain(p, deaf, 1);
+	assert_outlives_sigterm(p, actor(p, 0));
+}
+
+static void and_so_does_a_container_without_a_handler(void **state)
+{
+	struct play *p = *state;
+
+	raise_curtain(p, container, 1);
+	if (atomic_load(&p->stage->pid_count) < 2)
+		skip(); /* no pid namespaces for us here */
+	assert_outlives_sigterm(p, actor(p, 1));
 }
 
 static void a_vfork_in_progress_dies_with_its_parent(void **state)
@@ -506,6 +543,7 @@ int main(void)
 		TEST(a_victim_that_cannot_exit_gives_its_memory_all_the_same),
 		TEST(sigterm_is_reaped_after_where_nobody_handles_it),
 		TEST(one_deaf_to_sigterm_gets_sigkill),
+		TEST(and_so_does_a_container_without_a_handler),
 		TEST(a_vfork_in_progress_dies_with_its_parent),
 		TEST(one_that_exits_before_it_is_prepared_is_not_signalled),
 		TEST(a_zombie_nobody_waited_for_is_not_prepared),

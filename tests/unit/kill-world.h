@@ -34,7 +34,7 @@ struct proc {
 	int mm;         /* identity of the mm: 0 is none */
 	int adj;
 	char state;
-	bool kthread, dumping, pending;
+	bool kthread, dumping, pending, deaf;
 	bool eperm;  /* may not be signalled */
 	bool stuck;  /* ignores SIGKILL */
 	bool exited; /* a zombie, or gone: */
@@ -118,9 +118,10 @@ static inline void write_status(struct world *w, const struct proc *p)
 	snprintf(text, sizeof(text),
 		"Name:\tvictim\nUmask:\t0022\nState:\t%c (state)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\n"
 		"PPid:\t%d\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nKthread:\t%d\n%s"
-		"Threads:\t1\nSigQ:\t0/1\nSigPnd:\t%016x\nShdPnd:\t%016x\n",
+		"Threads:\t1\nSigQ:\t0/1\nSigPnd:\t%016x\nShdPnd:\t%016x\n"
+		"SigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t%016x\n",
 		p->state, p->pid, p->pid, p->ppid, p->kthread, vm, p->pending ? 0x100 : 0,
-		p->pending ? 0x100 : 0);
+		p->pending ? 0x100 : 0, 0, p->deaf ? 0x4000 : 0, 0);
 	write_text(w, p->pid, "status", text);
 }
 

@@ -89,6 +89,7 @@ static struct record *odd_record(void)
 		.cgroup = strdup("/a.slice/\t"),
 		.cmdline = strdup("x\x01 --password \x80"),
 		.preference = CGROUP_PREFERENCE_OMIT,
+		.exe_unread = true,
 		.cgroup_unread = true,
 		.cmdline_unread = true,
 		.shmem = { 111, 222 },
@@ -182,6 +183,7 @@ static void assert_same_record(const struct record *a, const struct record *b)
 		assert_int_equal(x->evidence, y->evidence);
 		assert_int_equal(x->gone, y->gone);
 		assert_int_equal(x->preference, y->preference);
+		assert_int_equal(x->exe_unread, y->exe_unread);
 		assert_int_equal(x->cgroup_unread, y->cgroup_unread);
 		assert_int_equal(x->cmdline_unread, y->cmdline_unread);
 		assert_int_equal(x->shmem_error, y->shmem_error);

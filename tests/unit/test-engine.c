@@ -24,6 +24,7 @@ struct hog {
 	uint64_t trickle;     /* bytes a second it gives back after SIGKILL: slow teardown */
 	bool avoided, blind;  /* blind: no mm handle */
 	bool dumping;         /* its core is being dumped: SIGTERM does nothing */
+	bool deaf;            /* it ignores SIGTERM, as can be seen */
 	bool parted;          /* SIGTERM ends some of its members, not all */
 	bool pinned;          /* its mm outlives it */
 	bool lingers;         /* it outlives its mm */
@@ -239,6 +240,7 @@ static void world_choose(struct world *w)
 		w->outcome.slots[n] = (int)(h - w->hog);
 		w->outcome.expected_bytes[n] = h->rss;
 		w->outcome.shmem_bytes[n] = 0;
+		w->outcome.deaf[n] = h->deaf;
 		sum += h->rss;
 		w->outcome.result = VICTIM_CHOSEN;
 		world_signal(w, h, w->action.sig);
@@ -369,7 +371,7 @@ static void a_plain_hog_is_asked_first_and_alone(void **state)
 	assert_false(w.engine.in_episode);
 }
 
-static void who_ignores_sigterm_is_killed_at_the_kill_level(void **state)
+static void who_is_deaf_to_sigterm_is_killed_at_the_kill_level(void **state)
 {
 	struct world w;
 
@@ -384,7 +386,7 @@ static void who_ignores_sigterm_is_killed_at_the_kill_level(void **state)
 	assert_int_equal(w.recovered, 1);
 }
 
-static void who_ignores_sigterm_is_killed_when_its_grace_ends(void **state)
+static void who_is_deaf_to_sigterm_is_killed_when_its_grace_ends(void **state)
 {
 	struct world w;
 
@@ -653,6 +655,45 @@ static void a_core_dump_is_ended_at_once_where_sigterm_cannot(void **state)
 	assert_int_equal(w.terms, 1);
 	assert_int_equal(w.upgrades, 1);
 	assert_in_range(h->kill_usec - h->sig_usec, 0, 50 * MS);
+	assert_int_equal(w.recovered, 1);
+}
+
+static struct hog *deaf_hog(struct world *w, uint64_t mib)
+{
+	struct hog *h = world_hog(w, mib, 0);
+
+	h->term_after = USEC_NEVER;
+	h->deaf = true;
+	return h;
+}
+
+static void who_ignores_sigterm_is_not_waited_for(void **state)
+{
+	struct world w;
+	struct hog *h;
+
+	world_init(&w);
+	h = deaf_hog(&w, 930); /* the warn level, and no nearer to the next */
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.terms, 1);
+	assert_int_equal(w.upgrades, 1);
+	assert_int_equal(h->kill_usec, h->sig_usec);
+	assert_int_equal(w.recovered, 1);
+}
+
+static void of_two_only_the_deaf_one_has_sigkill(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.used_elsewhere = 900 * MIB; /* neither gives what is needed by himself */
+	deaf_hog(&w, 15);
+	world_hog(&w, 15, 0)->term_after = 300 * MS;
+	world_run(&w, 2 * USEC_PER_SEC);
+	assert_int_equal(w.terms, 2);
+	assert_int_equal(w.upgrades, 1);
+	assert_int_equal(w.hog[0].sig, SIGKILL);
+	assert_int_equal(w.hog[1].sig, SIGTERM);
 	assert_int_equal(w.recovered, 1);
 }
 
@@ -1470,8 +1511,8 @@ int main(void)
 		cmocka_unit_test(swap_counts_where_a_level_of_memory_asks_for_it),
 		cmocka_unit_test(plenty_of_memory_waits_long_and_does_nothing),
 		cmocka_unit_test(a_plain_hog_is_asked_first_and_alone),
-		cmocka_unit_test(who_ignores_sigterm_is_killed_at_the_kill_level),
-		cmocka_unit_test(who_ignores_sigterm_is_killed_when_its_grace_ends),
+		cmocka_unit_test(who_is_deaf_to_sigterm_is_killed_at_the_kill_level),
+		cmocka_unit_test(who_is_deaf_to_sigterm_is_killed_when_its_grace_ends),
 		cmocka_unit_test(a_group_that_sigterm_has_parted_is_killed_soon),
 		cmocka_unit_test(an_mm_that_outlives_its_group_is_given_up_soon_after_sigterm),
 		cmocka_unit_test(who_cannot_be_read_for_a_moment_is_waited_for),
@@ -1487,6 +1528,8 @@ int main(void)
 		cmocka_unit_test(who_may_not_be_killed_after_all_is_given_up_at_once),
 		cmocka_unit_test(a_large_mm_may_be_held_for_longer_by_those_who_read_it),
 		cmocka_unit_test(a_core_dump_is_ended_at_once_where_sigterm_cannot),
+		cmocka_unit_test(who_ignores_sigterm_is_not_waited_for),
+		cmocka_unit_test(of_two_only_the_deaf_one_has_sigkill),
 		cmocka_unit_test(who_is_slow_to_go_is_spared_when_memory_came_back_otherwise),
 		cmocka_unit_test(a_stuck_victim_is_hidden_and_the_next_is_chosen_in_time),
 		cmocka_unit_test(a_victim_in_d_state_counts_as_freed_once_reaped),

@@ -6,6 +6,8 @@
  */
 #include "kill-world.h"
 
+#include <sys/resource.h>
+
 static void a_pair_dies_and_nobody_else(void **state)
 {
 	struct world *w = *state;
@@ -41,6 +43,30 @@ static void a_pair_dies_and_nobody_else(void **state)
 	assert_int_equal(st.expected_bytes, 200000 * KIB);
 	kill_release(w->k, slot);
 	assert_int_equal(kill_observe(w->k, slot, NULL, NULL, &st), -EINVAL);
+}
+
+/* It is enough that one of the pair does; who has left does not count. */
+static void a_group_outlives_sigterm_if_a_member_ignores_it(void **state)
+{
+	struct world *w = *state;
+	struct kill_status st;
+	int pair, lone;
+
+	make_pair(w);
+	by_pid(w, 101)->deaf = true;
+	show(w, by_pid(w, 101));
+	pair = prepare(w, 100);
+	lone = prepare(w, 103);
+	assert_true(kill_ignores_term(w->k, pair));
+	assert_false(kill_ignores_term(w->k, lone));
+	by_pid(w, 101)->marks = 8; /* exec */
+	by_pid(w, 101)->mm = 70;
+	show(w, by_pid(w, 101));
+	assert_int_equal(kill_observe(w->k, pair, NULL, NULL, &st), 0);
+	assert_false(kill_ignores_term(w->k, pair));
+	kill_release(w->k, lone);
+	assert_false(kill_ignores_term(w->k, lone));
+	assert_false(kill_ignores_term(w->k, KILL_SLOTS));
 }
 
 static void several_slots_go_in_one_call(void **state)
@@ -263,6 +289,41 @@ static void what_could_not_be_opened_is_said_and_may_be_tried_again(void **state
 	assert_false(kill_may_be_tried_again(-EPERM, 1));
 }
 
+/* An fd to open is what is lacking here, while those that are open go on to work. */
+static void let_nothing_be_opened(bool nothing)
+{
+	static struct rlimit before;
+	struct rlimit now;
+
+	if (!nothing) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		return;
+	}
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	now.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+}
+
+static void whose_members_cannot_be_read_has_no_sigkill_yet(void **state)
+{
+	struct world *w = *state;
+	struct kill_result r;
+	int slot;
+
+	make_pair(w);
+	slot = prepare(w, 100);
+	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
+	let_nothing_be_opened(true);
+	r.signalled = UINT32_MAX;
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), -EAGAIN);
+	let_nothing_be_opened(false);
+	assert_int_equal(r.signalled, 0);
+	assert_int_equal(sent_to(w, 100, SIGKILL) + sent_to(w, 101, SIGKILL), 0);
+	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
+	assert_int_equal(sent_to(w, 100, SIGKILL) + sent_to(w, 101, SIGKILL), 2);
+}
+
 static void sigterm_wakes_those_that_are_stopped(void **state)
 {
 	struct world *w = *state;
@@ -405,6 +466,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_pair_dies_and_nobody_else),
+		TEST(a_group_outlives_sigterm_if_a_member_ignores_it),
 		TEST(several_slots_go_in_one_call),
 		TEST(a_recycled_pid_is_not_hit),
 		TEST(one_that_goes_while_it_is_checked_is_left_out),
@@ -416,6 +478,7 @@ int main(void)
 		TEST(a_reference_that_lets_go_meanwhile_condemns_nobody_and_saves_nobody),
 		TEST(there_is_an_end_to_slots_and_members),
 		TEST(what_could_not_be_opened_is_said_and_may_be_tried_again),
+		TEST(whose_members_cannot_be_read_has_no_sigkill_yet),
 		TEST(sigterm_wakes_those_that_are_stopped),
 		TEST(who_calls_exec_after_sigterm_is_not_killed),
 		TEST(a_frozen_group_is_thawed_after_sigkill_only),

@@ -49,6 +49,15 @@ static void assert_said(const struct report_event *e, const char *expected)
 	assert_string_equal(text, expected);
 }
 
+/* Among other things. */
+static void assert_says(const struct report_event *e, const char *part)
+{
+	char text[2048];
+
+	report_format(e, text, sizeof(text));
+	assert_non_null(strstr(text, part));
+}
+
 static void put_in_domain(struct report_event *e)
 {
 	snprintf(e->domain, sizeof(e->domain), "docker");
@@ -99,6 +108,16 @@ static void a_signal_is_explained(void **state)
 		"sharers are possible: not all could be compared, 3 born meanwhile; memory "
 		"is at the kill level, 656 MiB of 16 GiB available (4.1 %), 12 ms from "
 		"detection to the last signal, with 2 major page faults");
+}
+
+static void why_sigkill_follows_at_once(void **state)
+{
+	struct report_event e = sample(REPORT_SIGNALLED);
+
+	e.ignores_term = true;
+	assert_says(&e, "oom_score_adj 300, sharers known by kcmp, one of them ignores SIGTERM; ");
+	e.members = 1;
+	assert_says(&e, "oom_score_adj 300, it ignores SIGTERM; ");
 }
 
 static void a_container_is_named_as_its_tool_does(void **state)
@@ -525,6 +544,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_beginning_of_an_episode),
 		cmocka_unit_test(a_signal_is_explained),
+		cmocka_unit_test(why_sigkill_follows_at_once),
 		cmocka_unit_test(a_container_is_named_as_its_tool_does),
 		cmocka_unit_test(freed_says_what_and_how_fast),
 		cmocka_unit_test(stuck_names_the_culprit),

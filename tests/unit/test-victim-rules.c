@@ -116,6 +116,29 @@ static void test_what_could_not_be_read_in_time_protects_all_the_same(void **sta
 	assert_chosen_alone(w, hog);
 }
 
+/* The thread of an exited leader that was to be asked has left: the next pass asks another. */
+static void test_an_exe_that_was_not_read_protects_all_the_same(void **state)
+{
+	struct world *w = *state;
+	struct task *hog = process(w, "hog", 4 * GIB);
+	struct rule *r = rule(w, RULE_PROTECT, "shop");
+
+	when(&r->exe, "^/usr/bin/shop$");
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	w->exe_unread[hog->id.pid] = true;
+	assert_int_equal(choose(w), VICTIM_UNREAD);
+	assert_int_equal(verdict_on(w, hog)->reason, REASON_UNREAD);
+	/* What else the rule asks for is known, and clears it. */
+	when(&r->comm, "^shop$");
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, hog);
+	memcpy(hog->comm, "shop", sizeof("shop"));
+	assert_int_equal(choose(w), VICTIM_UNREAD);
+	r->action = RULE_AVOID;
+	assert_int_equal(choose(w), VICTIM_CHOSEN);
+	assert_chosen_alone(w, hog);
+}
+
 /* Two rules may be meant: the one that needs no reading decides. */
 static void test_what_is_protected_for_certain_is_not_waited_for(void **state)
 {
@@ -405,6 +428,7 @@ int main(void)
 		TEST(test_each_condition_of_a_rule),
 		TEST(test_what_could_not_be_read_matches_nothing),
 		TEST(test_what_could_not_be_read_in_time_protects_all_the_same),
+		TEST(test_an_exe_that_was_not_read_protects_all_the_same),
 		TEST(test_what_is_protected_for_certain_is_not_waited_for),
 		TEST(test_who_was_signalled_already_is_not_chosen_again),
 		TEST(test_a_comm_without_an_end_is_cut),

@@ -23,6 +23,7 @@
 struct world {
 	bool late;       /* cgroups cannot be read in time, */
 	pid_t late_each; /* or not those of every so many pids */
+	bool exe_unread[TASKS_MAX + 1];
 	struct snapshot s;
 	struct task tasks[TASKS_MAX];
 	struct sharedmm *sm;
@@ -70,6 +71,7 @@ static inline void fake_detail(
 	fake_copy(ret->cmdline, sizeof(ret->cmdline), want_cmdline ? w->cmdline[pid] : NULL);
 	fake_copy(ret->cgroup, sizeof(ret->cgroup), late ? NULL : w->cgroup[pid]);
 	ret->preference = late ? CGROUP_PREFERENCE_NONE : w->preference[pid];
+	ret->exe_unread = w->exe_unread[pid];
 	ret->cgroup_unread = late;
 	ret->cmdline_unread = false;
 	ret->cmdline_cut = false;
