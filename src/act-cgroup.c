@@ -64,6 +64,7 @@ struct members {
 	const struct act_context *c;
 	struct victim_need need;
 	uint32_t mark;
+	bool deaf; /* SIGTERM does not end whom they die with: nobody waits for them either */
 	int *slots;
 	uint32_t count;
 	uint32_t found; /* processes */
@@ -114,6 +115,7 @@ static bool prepare_member(struct members *m, pid_t pid)
 		/* Where room or fds are lacking the rest, too, is left to cgroup.kill. */
 		return slot == -ESRCH || !kill_may_be_tried_again(slot, c.group.count);
 	a->slots[slot].event.along = true;
+	a->slots[slot].deaf = m->deaf;
 	m->slots[m->count++] = slot;
 	return true;
 }
@@ -190,6 +192,7 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 		if (strcmp(whole, last) == 0)
 			continue;
 		memcpy(last, whole, sizeof(last));
+		m.deaf = slot >= 0 && a->slots[slot].deaf;
 		prepare_members(&m, whole, until_usec);
 		if (a->dry_run)
 			say_would(a, whole, m.found, c);

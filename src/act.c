@@ -130,7 +130,6 @@ int act_prepare(struct actor *a, const struct candidate *c, const struct domain_
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &info->id);
 		event_of_candidate(a, c, place, &info->event);
 		info->event.dry_run = a->dry_run;
-		info->event.ignores_term = kill_ignores_term(a->killer, slot);
 		return slot;
 	}
 	if (slot == -ESRCH)
@@ -216,20 +215,23 @@ static void signal_slots(struct actor *a, const int *slots, uint32_t count,
 	kill_signal(
 		a->killer, slots, results, count, action->sig, facts_is_protected, &a->facts, &k);
 	for (uint32_t i = 0; i < count; i++) {
-		const struct report_event *e = &a->slots[slots[i]].event;
+		struct slot_info *info = &a->slots[slots[i]];
+		struct report_event *e = &info->event;
 
 		if (results[i] < 0) {
 			ret->unread |= results[i] == -EAGAIN;
 			lose_slot(a, slots[i], results[i]);
 			continue;
 		}
+		e->ignores_term = kill_ignores_term(a->killer, slots[i]);
+		info->deaf |= e->ignores_term && !e->along;
 		say_signalled(a, slots[i], action, &k, c);
 		if (a->dry_run) {
 			release(a, slots[i]);
 			continue;
 		}
 		ret->slots[ret->count] = slots[i];
-		ret->deaf[ret->count] = e->ignores_term && !e->along;
+		ret->deaf[ret->count] = info->deaf;
 		ret->expected_bytes[ret->count] = e->expected_bytes;
 		ret->shmem_bytes[ret->count++] = e->shmem_bytes;
 	}

@@ -33,6 +33,7 @@ struct slot_info {
 	struct mm_id id;
 	char whole[CGROUP_PATH_SIZE]; /* the cgroup that dies with it; "": none */
 	bool unread_said;             /* SIGKILL waits for what could not be read */
+	bool deaf;                 /* SIGTERM does not end it, or not the one that it dies with */
 	struct report_event event; /* victim, comm, uid, cgroup, members, evidence, adj, expected */
 };
 

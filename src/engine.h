@@ -65,8 +65,8 @@ struct engine_outcome {
 	uint32_t count; /* signalled */
 	int slots[ENGINE_VICTIMS_MAX];
 	uint64_t expected_bytes[ENGINE_VICTIMS_MAX], shmem_bytes[ENGINE_VICTIMS_MAX];
-	/* A sharer of its mm ignores SIGTERM, and so outlives it with the mm; of those chosen, not
-	 * of those who die along with them, of whom nothing is wanted. */
+	/* A sharer of its mm ignores SIGTERM, and so outlives it with the mm, or it is to die along
+	 * with such a one. Of others who die along nothing is wanted: they keep their grace. */
 	bool deaf[ENGINE_VICTIMS_MAX];
 	uint64_t hold_usec; /* do not choose again for so long (dry run) */
 	bool waits;         /* nobody was signalled, because what dies by other hands suffices */

@@ -50,7 +50,8 @@ static void read_detail(void *ctx, const struct task *t, bool want_cmdline, stru
 	r = snapshot_read_exe(f->snapshot, t->mm_tid, ret->exe, sizeof(ret->exe));
 	if (r < 0)
 		ret->exe[0] = '\0';
-	ret->exe_unread = is_unread(r, passing);
+	/* One that is too long to be told will never be read: no rule can name it. */
+	ret->exe_unread = r != -ENAMETOOLONG && is_unread(r, passing);
 	/* Of an exited leader a v1 hierarchy says "/", where its process is not. */
 	r = probe_cgroup(f->probe, t->mm_tid, CGROUP_WAIT_USEC, ret->cgroup, sizeof(ret->cgroup),
 		f->wants_preference ? &ret->preference : NULL);

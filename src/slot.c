@@ -156,6 +156,18 @@ static int examine(
 	return r == 0 ? 1 : left_or_error(r);
 }
 
+/* Who sleeps until a signal comes has it unblocked meanwhile (kernel/signal.c:do_sigtimedwait), and
+ * gets it. Where that cannot be seen, it may be so. */
+static bool may_await_signals(const struct killer *k, const struct task *t)
+{
+	char wchan[64];
+
+	if (procfs_read_file(k->s->proc_fd, procfs_path_of(t->id.pid, 0, "wchan").text, wchan,
+		    sizeof(wchan)) <= 0)
+		return true;
+	return strcmp(wchan, "0") == 0 ? t->state == 'S' : strstr(wchan, "sigtimedwait") != NULL;
+}
+
 static struct member *member_add(struct killer *k, struct slot *s, const struct task *t, int pidfd)
 {
 	int32_t i = k->free_first;
@@ -171,7 +183,7 @@ static struct member *member_add(struct killer *k, struct slot *s, const struct 
 		.pidfd = pidfd,
 		.next = s->first,
 		.was_stopped = t->state == 'T',
-		.ignores_term = (t->flags & TASK_IGNORES_TERM) != 0,
+		.ignores_term = t->flags & TASK_IGNORES_TERM && !may_await_signals(k, t),
 	};
 	s->first = i;
 	s->count++;

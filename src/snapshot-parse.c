@@ -104,6 +104,7 @@ enum status_key {
 	KEY_THREADS,
 	KEY_SIGPND,
 	KEY_SHDPND,
+	KEY_SIGBLK,
 	KEY_SIGIGN,
 	KEY_SIGCGT, /* the last in the file that we want */
 	KEY_COUNT,
@@ -130,6 +131,7 @@ static const struct {
 	[KEY_THREADS] = KEY("Threads"),
 	[KEY_SIGPND] = KEY("SigPnd"),
 	[KEY_SHDPND] = KEY("ShdPnd"),
+	[KEY_SIGBLK] = KEY("SigBlk"),
 	[KEY_SIGIGN] = KEY("SigIgn"),
 	[KEY_SIGCGT] = KEY("SigCgt"),
 #undef KEY
@@ -142,6 +144,13 @@ static bool is_ns_init(const char *pids)
 
 	return length > 0 && pids[length - 1] == '1' &&
 		(length == 1 || pids[length - 2] == '\t' || pids[length - 2] == ' ');
+}
+
+static bool has_term(const char *signals)
+{
+	uint64_t v;
+
+	return procfs_parse_hex(signals, &v) && v & SIGTERM_BIT;
 }
 
 static void status_value(enum status_key key, const char *value, struct task *t)
@@ -194,12 +203,15 @@ static void status_value(enum status_key key, const char *value, struct task *t)
 		if (procfs_parse_hex(value, &v) && v & SIGKILL_BIT)
 			t->flags |= TASK_KILL_PENDING;
 		break;
+	case KEY_SIGBLK:
+		t->flags |= has_term(value) ? TASK_BLOCKS_TERM : 0;
+		break;
 	case KEY_SIGIGN:
-		if (procfs_parse_hex(value, &v) && v & SIGTERM_BIT)
+		if (!(t->flags & TASK_BLOCKS_TERM) && has_term(value))
 			t->flags |= TASK_IGNORES_TERM;
 		break;
 	case KEY_SIGCGT:
-		if (t->flags & TASK_NS_INIT && procfs_parse_hex(value, &v) && !(v & SIGTERM_BIT))
+		if (!(t->flags & TASK_BLOCKS_TERM) && t->flags & TASK_NS_INIT && !has_term(value))
 			t->flags |= TASK_IGNORES_TERM;
 		break;
 	case KEY_COUNT:

@@ -103,9 +103,9 @@ static void find_mm_thread(const struct snapshot *s, struct task *t)
 		t->mem = thread.mem;
 		t->marks = thread.marks;
 		t->flags &= ~(uint32_t)TASK_NO_MM;
+		/* Whether a signal to the process is lost the leader's mask decides, still. */
 		t->flags |= TASK_ZOMBIE_LEADER |
-			(thread.flags &
-				(TASK_CORE_DUMPING | TASK_KILL_PENDING | TASK_IGNORES_TERM));
+			(thread.flags & (TASK_CORE_DUMPING | TASK_KILL_PENDING));
 		return;
 	}
 }

@@ -27,11 +27,13 @@ enum task_flag {
 	TASK_MARKS_HIDDEN = 1 << 5,  /* mm marks read as 0: no ptrace-read permission */
 	/* The row is the stat's alone, see snapshot_refresh_heavy(). */
 	TASK_LIGHT = 1 << 10,
-	/* /proc alone knows of these. */
-	TASK_NS_INIT = 1 << 11,      /* process 1 of its pid namespace */
-	TASK_IGNORES_TERM = 1 << 12, /* SIGTERM in SigIgn; or it is process 1 and has no handler
-					(kernel/signal.c:sig_task_ignored) */
-	/* The BPF reader alone knows of these. */
+	/* /proc alone knows of these: */
+	TASK_NS_INIT = 1 << 11,     /* process 1 of its pid namespace */
+	TASK_BLOCKS_TERM = 1 << 12, /* SIGTERM in the leader's SigBlk: it may wait for it */
+	/* It has SIGTERM in SigIgn, or is process 1 and has no handler, and does not block it: the
+	 * signal is lost (kernel/signal.c:sig_ignored). Who sleeps in sigwait(3) looks the same. */
+	TASK_IGNORES_TERM = 1 << 13,
+	/* The BPF reader alone knows of these: */
 	TASK_EXITING = 1 << 6,     /* on its way out, whether a signal is pending or not */
 	TASK_OOM_SKIP = 1 << 7,    /* the kernel's OOM killer has done with the mm (MMF_OOM_SKIP) */
 	TASK_VFORK_CHILD = 1 << 8, /* its parent has the same mm and waits for it */

@@ -246,6 +246,8 @@ static void print_choice(FILE *f, const struct json *steps, size_t first)
 
 		if (!is_of_same_choice(step, s))
 			break;
+		if (named_before(steps, i))
+			continue; /* SIGKILL, right after SIGTERM */
 		groups += !json_get_bool(s, "along");
 		expected = add_sat_u64(expected, get_size(s, "expected_bytes"));
 	}

@@ -115,7 +115,9 @@ static void assert_told(const struct task *t, const struct task *a, const struct
 	assert_string_equal(t->comm, a->comm);
 	assert_int_equal(t->mm_tid, a->mm_tid);
 	assert_int_equal(t->flags & common,
-		a->flags & ~(uint32_t)(TASK_MARKS_HIDDEN | TASK_NS_INIT | TASK_IGNORES_TERM));
+		a->flags &
+			~(uint32_t)(TASK_MARKS_HIDDEN | TASK_NS_INIT | TASK_BLOCKS_TERM |
+				TASK_IGNORES_TERM));
 	if (a->state == b->state && strchr("ZTt", a->state))
 		assert_int_equal(t->state, a->state);
 	assert_int_equal(t->mm_key != 0, !(a->flags & TASK_NO_MM));

@@ -57,6 +57,20 @@ static void deaf(struct stage *st)
 	hold(st);
 }
 
+/* It would ignore the signal, did it not wait for it. */
+static void sigwaiter(struct stage *st)
+{
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	signal(SIGTERM, SIG_IGN);
+	fill(st);
+	atomic_fetch_add(&st->done, 1);
+	sigwaitinfo(&term, NULL);
+}
+
 /* Process 1 of a pid namespace, which has not said what SIGTERM should do. It cannot tell its pid.
  */
 static void container(struct stage *st)
@@ -363,6 +377,23 @@ static void one_deaf_to_sigterm_gets_sigkill(void **state)
 	assert_outlives_sigterm(p, actor(p, 0));
 }
 
+static void one_that_waits_for_sigterm_goes_by_it(void **state)
+{
+	struct play *p = *state;
+	struct kill_status seen;
+	struct kill_result r;
+	int slot;
+
+	raise_curtain(p, sigwaiter, 1);
+	nap(20000); /* until it sleeps */
+	pass(p);
+	slot = prepare(p, actor(p, 0));
+	assert_false(kill_ignores_term(p->k, slot));
+	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
+	until_gone(p, slot, &seen);
+	assert_true(seen.mm_gone && seen.all_exited);
+}
+
 static void and_so_does_a_container_without_a_handler(void **state)
 {
 	struct play *p = *state;
@@ -370,6 +401,8 @@ static void and_so_does_a_container_without_a_handler(void **state)
 	raise_curtain(p, container, 1);
 	if (atomic_load(&p->stage->pid_count) < 2)
 		skip(); /* no pid namespaces for us here */
+	pass(p);
+	assert_true(snapshot_find(&p->s, actor(p, 1))->flags & TASK_NS_INIT);
 	assert_outlives_sigterm(p, actor(p, 1));
 }
 
@@ -544,6 +577,7 @@ int main(void)
 		TEST(sigterm_is_reaped_after_where_nobody_handles_it),
 		TEST(one_deaf_to_sigterm_gets_sigkill),
 		TEST(and_so_does_a_container_without_a_handler),
+		TEST(one_that_waits_for_sigterm_goes_by_it),
 		TEST(a_vfork_in_progress_dies_with_its_parent),
 		TEST(one_that_exits_before_it_is_prepared_is_not_signalled),
 		TEST(a_zombie_nobody_waited_for_is_not_prepared),

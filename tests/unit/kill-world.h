@@ -35,9 +35,10 @@ struct proc {
 	int adj;
 	char state;
 	bool kthread, dumping, pending, deaf;
-	bool eperm;  /* may not be signalled */
-	bool stuck;  /* ignores SIGKILL */
-	bool exited; /* a zombie, or gone: */
+	const char *wchan; /* NULL: it sleeps for a time */
+	bool eperm;        /* may not be signalled */
+	bool stuck;        /* ignores SIGKILL */
+	bool exited;       /* a zombie, or gone: */
 	bool reaped;
 	bool hold;                /* process_mrelease does not return while this is set */
 	int mrelease[4];          /* answers, the last one again and again */
@@ -136,6 +137,7 @@ static inline void show(struct world *w, const struct proc *p)
 	write_status(w, p);
 	snprintf(text, sizeof(text), "%d\n", p->adj);
 	write_text(w, p->pid, "oom_score_adj", text);
+	write_text(w, p->pid, "wchan", p->wchan ? p->wchan : "hrtimer_nanosleep");
 	write_text(
 		w, p->pid, "statm", p->mm ? "102400 51200 1200 10 0 50000 0\n" : "0 0 0 0 0 0 0\n");
 	snprintf(path, sizeof(path), "%s/loadavg", w->root);

@@ -1465,6 +1465,7 @@ static void a_thousand_random_worlds_hold_the_promises(void **state)
 			h->dies_after =
 				next_random(&x) % 6 ? next_random(&x) % (1500 * MS) : USEC_NEVER;
 			h->term_after = next_random(&x) % 2 ? 20 * MS : USEC_NEVER;
+			h->deaf = h->term_after == USEC_NEVER && next_random(&x) % 2;
 			h->reap_after = next_random(&x) % 8 ? USEC_NEVER : 30 * MS;
 			h->avoided = next_random(&x) % 5 == 0;
 			h->blind = next_random(&x) % 7 == 0;

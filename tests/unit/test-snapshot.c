@@ -183,15 +183,17 @@ static void status_tells_of_core_dumps_and_pending_kills(void **state)
 	assert_int_equal(t.mem.anon_bytes, 0);
 }
 
-static uint32_t flags_of_signals(const char *nspid, const char *ignored, const char *caught)
+static uint32_t flags_of_signals(
+	const char *nspid, const char *blocked, const char *ignored, const char *caught)
 {
 	struct task t = { 0 };
 	char text[1024];
 
 	snprintf(text, sizeof(text),
-		STATUS_HEAD "NStgid:\t%s\nNSpid:\t%s\nNSpgid:\t1\nNSsid:\t1\n" STATUS_MM STATUS_TAIL
-			    "SigIgn:\t%s\nSigCgt:\t%s\n",
-		nspid, nspid, ignored, caught);
+		STATUS_HEAD "NStgid:\t%s\nNSpid:\t%s\nNSpgid:\t1\nNSsid:\t1\n" STATUS_MM
+			    "Threads:\t3\nSigQ:\t0/9\nSigPnd:\t0000000000000000\n"
+			    "ShdPnd:\t0000000000000000\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n",
+		nspid, nspid, blocked, ignored, caught);
 	assert_int_equal(snapshot_parse_status(text, &t), 0);
 	return t.flags;
 }
@@ -201,20 +203,32 @@ static void status_tells_who_outlives_sigterm(void **state)
 	const char *none = "0000000000000000", *term = "0000000000004000",
 		   *others = "fffffffffffbbfff";
 
-	assert_int_equal(flags_of_signals("7", none, none), 0);
-	assert_int_equal(flags_of_signals("7", none, term), 0);
-	assert_int_equal(flags_of_signals("7", others, none), 0);
-	assert_int_equal(flags_of_signals("7", term, none), TASK_IGNORES_TERM);
+	assert_int_equal(flags_of_signals("7", others, none, none), 0);
+	assert_int_equal(flags_of_signals("7", none, none, term), 0);
+	assert_int_equal(flags_of_signals("7", none, others, none), 0);
+	assert_int_equal(flags_of_signals("7", others, term, none), TASK_IGNORES_TERM);
 	/* Process 1 of a container dies of no signal that it does not handle. */
-	assert_int_equal(flags_of_signals("7\t1", none, term), TASK_NS_INIT);
-	assert_int_equal(flags_of_signals("7\t1", none, others), TASK_NS_INIT | TASK_IGNORES_TERM);
+	assert_int_equal(flags_of_signals("7\t1", none, none, term), TASK_NS_INIT);
 	assert_int_equal(
-		flags_of_signals("7\t15\t1", term, none), TASK_NS_INIT | TASK_IGNORES_TERM);
-	assert_int_equal(flags_of_signals("1", none, none), TASK_NS_INIT | TASK_IGNORES_TERM);
-	/* 11 is another number, and who has children there is not process 1 himself. */
-	assert_int_equal(flags_of_signals("7\t11", none, none), 0);
-	assert_int_equal(flags_of_signals("7\t1\t2", none, none), 0);
-	assert_int_equal(flags_of_signals("", none, none), 0);
+		flags_of_signals("7\t1", none, none, others), TASK_NS_INIT | TASK_IGNORES_TERM);
+	assert_int_equal(
+		flags_of_signals("7\t15\t1", none, term, none), TASK_NS_INIT | TASK_IGNORES_TERM);
+	assert_int_equal(flags_of_signals("1", none, none, none), TASK_NS_INIT | TASK_IGNORES_TERM);
+	/* 11 is another number, and who has a namespace above him is not process 1 of his own. */
+	assert_int_equal(flags_of_signals("7\t11", none, none, none), 0);
+	assert_int_equal(flags_of_signals("7\t1\t2", none, none, none), 0);
+	assert_int_equal(flags_of_signals("", none, none, none), 0);
+}
+
+/* By signalfd(2) or in sigwait(3): it is not lost then, whatever it would do otherwise. */
+static void who_blocks_sigterm_may_wait_for_it(void **state)
+{
+	const char *none = "0000000000000000", *term = "0000000000004000";
+
+	assert_int_equal(flags_of_signals("7", term, none, none), TASK_BLOCKS_TERM);
+	assert_int_equal(flags_of_signals("7", term, term, none), TASK_BLOCKS_TERM);
+	assert_int_equal(
+		flags_of_signals("7\t1", term, none, none), TASK_NS_INIT | TASK_BLOCKS_TERM);
 }
 
 static void a_bad_status_changes_nothing(void **state)
@@ -826,6 +840,7 @@ int main(void)
 		cmocka_unit_test(the_lines_of_status_land_where_they_belong),
 		cmocka_unit_test(status_tells_of_core_dumps_and_pending_kills),
 		cmocka_unit_test(status_tells_who_outlives_sigterm),
+		cmocka_unit_test(who_blocks_sigterm_may_wait_for_it),
 		cmocka_unit_test(a_bad_status_changes_nothing),
 		cmocka_unit_test(absurd_figures_stop_at_the_limit),
 		cmocka_unit_test(the_cgroup_that_says_most_is_shown),
