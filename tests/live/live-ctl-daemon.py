@@ -318,6 +318,19 @@ def test_sigkill_after_sigterm_is_no_new_choice():
     assert "1 group, to give back 1.0 GiB" in history("3").stdout
 
 
+def test_and_is_none_where_it_follows_at_once():
+    def signal(name, offset, detect):
+        return {"event": "signalled", "message": f"sent {name}", "pid": 500, "signal": name, "along": False,
+                "expected_bytes": 2**30, "need_bytes": 2**29, "offset_usec": offset, "detect_usec": detect}
+
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as f:
+        steps = [signal("SIGTERM", 9000, 8000), signal("SIGKILL", 9900, 8900)]
+        f.write(json.dumps({"id": 1, "began": "2026-11-29T08:00:00.000Z", "steps": steps}) + "\n")
+        f.flush()
+        out = ctl("history", "1", "--file", f.name).stdout
+    assert "1 group, to give back 1.0 GiB of 512 MiB needed" in out, out
+
+
 def test_what_is_missing_of_an_episode_is_told():
     out = history("5").stdout
     assert "3 events of it were not recorded." in out and "Not seen to end" in out, out

@@ -346,9 +346,14 @@ static void jvm(void)
 
 static void run_crowd(void)
 {
-	for (int i = 0; i < IDLERS; i++)
-		if (fork() == 0)
+	for (int i = 0; i < IDLERS; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
 			lab_sleep_for_ever();
+		if (pid < 0)
+			lab_break("processes");
+	}
 	lab_spawn(lab_plain_hog, LAB_VICTIM);
 }
 
