@@ -200,10 +200,7 @@ static void blame_thread(struct killer *k, pid_t pid, pid_t tid, struct kill_bla
 		return;
 	blame(ret, BLAME_STATE, tid, t.comm);
 	ret->state = t.state;
-	if (procfs_read_file(fd, procfs_path_of(pid, tid, "wchan").text, ret->wchan,
-		    sizeof(ret->wchan)) < 0 ||
-		strcmp(ret->wchan, "0") == 0)
-		ret->wchan[0] = '\0';
+	(void)thread_wchan(k, pid, tid, ret->wchan, sizeof(ret->wchan));
 }
 
 static void blame_threads(struct killer *k, pid_t pid, struct kill_blame *ret)

@@ -133,6 +133,10 @@ struct slot *slot_get(struct killer *k, int slot);      /* NULL unless it is in 
 void slot_poll(struct killer *k, const struct slot *s); /* brings member.exited up to date */
 bool slot_has(const struct killer *k, const struct slot *s, const struct proc_id *id);
 
+/* Where a thread (tid 0: the leader) sleeps in the kernel; "": it does not, or that cannot be told.
+ * Whether there was anything to read. */
+bool thread_wchan(const struct killer *k, pid_t pid, pid_t tid, char *ret, size_t size);
+
 enum member_sight {
 	SIGHT_MM,    /* shows the slot's mm */
 	SIGHT_NO_MM, /* is past it, but not yet gone */

@@ -156,16 +156,25 @@ static int examine(
 	return r == 0 ? 1 : left_or_error(r);
 }
 
+bool thread_wchan(const struct killer *k, pid_t pid, pid_t tid, char *ret, size_t size)
+{
+	ssize_t n =
+		procfs_read_file(k->s->proc_fd, procfs_path_of(pid, tid, "wchan").text, ret, size);
+
+	if (n <= 0 || strcmp(ret, "0") == 0)
+		ret[0] = '\0';
+	return n > 0;
+}
+
 /* Who sleeps until a signal comes has it unblocked meanwhile (kernel/signal.c:do_sigtimedwait), and
  * gets it. Where that cannot be seen, it may be so. */
 static bool may_await_signals(const struct killer *k, const struct task *t)
 {
 	char wchan[64];
 
-	if (procfs_read_file(k->s->proc_fd, procfs_path_of(t->id.pid, 0, "wchan").text, wchan,
-		    sizeof(wchan)) <= 0)
+	if (!thread_wchan(k, t->id.pid, 0, wchan, sizeof(wchan)))
 		return true;
-	return strcmp(wchan, "0") == 0 ? t->state == 'S' : strstr(wchan, "sigtimedwait") != NULL;
+	return wchan[0] ? strstr(wchan, "sigtimedwait") != NULL : t->state == 'S';
 }
 
 static struct member *member_add(struct killer *k, struct slot *s, const struct task *t, int pidfd)

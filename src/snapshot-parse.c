@@ -146,11 +146,11 @@ static bool is_ns_init(const char *pids)
 		(length == 1 || pids[length - 2] == '\t' || pids[length - 2] == ' ');
 }
 
-static bool has_term(const char *signals)
+static bool has_signal(const char *set, uint64_t bit)
 {
 	uint64_t v;
 
-	return procfs_parse_hex(signals, &v) && v & SIGTERM_BIT;
+	return procfs_parse_hex(set, &v) && v & bit;
 }
 
 static void status_value(enum status_key key, const char *value, struct task *t)
@@ -200,18 +200,19 @@ static void status_value(enum status_key key, const char *value, struct task *t)
 		break;
 	case KEY_SIGPND:
 	case KEY_SHDPND:
-		if (procfs_parse_hex(value, &v) && v & SIGKILL_BIT)
+		if (has_signal(value, SIGKILL_BIT))
 			t->flags |= TASK_KILL_PENDING;
 		break;
 	case KEY_SIGBLK:
-		t->flags |= has_term(value) ? TASK_BLOCKS_TERM : 0;
+		t->flags |= has_signal(value, SIGTERM_BIT) ? TASK_BLOCKS_TERM : 0;
 		break;
 	case KEY_SIGIGN:
-		if (!(t->flags & TASK_BLOCKS_TERM) && has_term(value))
+		if (!(t->flags & TASK_BLOCKS_TERM) && has_signal(value, SIGTERM_BIT))
 			t->flags |= TASK_IGNORES_TERM;
 		break;
 	case KEY_SIGCGT:
-		if (!(t->flags & TASK_BLOCKS_TERM) && t->flags & TASK_NS_INIT && !has_term(value))
+		if (!(t->flags & TASK_BLOCKS_TERM) && t->flags & TASK_NS_INIT &&
+			!has_signal(value, SIGTERM_BIT))
 			t->flags |= TASK_IGNORES_TERM;
 		break;
 	case KEY_COUNT:
@@ -239,7 +240,7 @@ void snapshot_status_lines(const char *text, struct task *t, unsigned *seen)
 void snapshot_status_begin(struct task *t)
 {
 	t->flags &= ~(uint32_t)(TASK_NO_MM | TASK_CORE_DUMPING | TASK_KILL_PENDING | TASK_NS_INIT |
-		TASK_IGNORES_TERM);
+		TASK_BLOCKS_TERM | TASK_IGNORES_TERM);
 	t->mem = (struct mm_counters){ 0 };
 }
 

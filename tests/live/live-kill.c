@@ -258,24 +258,30 @@ static void a_stopped_victim_dies(void **state)
 	assert_freed(p, slot, "stopped");
 }
 
-static void a_stopped_victim_acts_on_sigterm(void **state)
+static struct kill_status goes_by_sigterm(struct play *p, pid_t pid)
 {
-	struct play *p = *state;
 	struct kill_status seen;
 	struct kill_result r;
 	int slot;
+
+	pass(p);
+	slot = prepare(p, pid);
+	assert_false(kill_ignores_term(p->k, slot));
+	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
+	until_gone(p, slot, &seen);
+	assert_true(seen.mm_gone && seen.all_exited);
+	return seen;
+}
+
+static void a_stopped_victim_acts_on_sigterm(void **state)
+{
+	struct play *p = *state;
 
 	raise_curtain(p, lone, 1);
 	kill(actor(p, 0), SIGSTOP);
 	for (int i = 0; i < 1000 && state_of(p, actor(p, 0)) != 'T'; i++)
 		nap(1000);
-	pass(p);
-	slot = prepare(p, actor(p, 0));
-	assert_false(kill_ignores_term(p->k, slot));
-	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
-	until_gone(p, slot, &seen);
-	assert_true(seen.mm_gone && seen.all_exited);
-	assert_int_not_equal(seen.reap, REAP_REFUSED);
+	assert_int_not_equal(goes_by_sigterm(p, actor(p, 0)).reap, REAP_REFUSED);
 }
 
 static void a_traced_victim_dies(void **state)
@@ -336,15 +342,9 @@ static void sigterm_is_reaped_after_where_nobody_handles_it(void **state)
 {
 	struct play *p = *state;
 	struct kill_status seen;
-	struct kill_result r;
-	int slot;
 
 	raise_curtain(p, lone, 1);
-	pass(p);
-	slot = prepare(p, actor(p, 0));
-	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
-	until_gone(p, slot, &seen);
-	assert_true(seen.mm_gone && seen.all_exited);
+	seen = goes_by_sigterm(p, actor(p, 0));
 	assert_true(seen.reap == REAP_DONE || seen.reap == REAP_GONE);
 }
 
@@ -377,23 +377,6 @@ static void one_deaf_to_sigterm_gets_sigkill(void **state)
 	assert_outlives_sigterm(p, actor(p, 0));
 }
 
-static void one_that_waits_for_sigterm_goes_by_it(void **state)
-{
-	struct play *p = *state;
-	struct kill_status seen;
-	struct kill_result r;
-	int slot;
-
-	raise_curtain(p, sigwaiter, 1);
-	nap(20000); /* until it sleeps */
-	pass(p);
-	slot = prepare(p, actor(p, 0));
-	assert_false(kill_ignores_term(p->k, slot));
-	assert_int_equal(kill_slot(p, slot, SIGTERM, &r), 0);
-	until_gone(p, slot, &seen);
-	assert_true(seen.mm_gone && seen.all_exited);
-}
-
 static void and_so_does_a_container_without_a_handler(void **state)
 {
 	struct play *p = *state;
@@ -404,6 +387,15 @@ static void and_so_does_a_container_without_a_handler(void **state)
 	pass(p);
 	assert_true(snapshot_find(&p->s, actor(p, 1))->flags & TASK_NS_INIT);
 	assert_outlives_sigterm(p, actor(p, 1));
+}
+
+static void one_that_waits_for_sigterm_goes_by_it(void **state)
+{
+	struct play *p = *state;
+
+	raise_curtain(p, sigwaiter, 1);
+	nap(20000); /* until it sleeps */
+	goes_by_sigterm(p, actor(p, 0));
 }
 
 static void a_vfork_in_progress_dies_with_its_parent(void **state)

@@ -321,40 +321,6 @@ static void what_could_not_be_opened_is_said_and_may_be_tried_again(void **state
 	assert_false(kill_may_be_tried_again(-EPERM, 1));
 }
 
-/* An fd to open is what is lacking, while those that are open go on to work. */
-static int kill_without_fds(struct world *w, int slot, struct kill_result *r)
-{
-	struct rlimit before, now;
-	int lowest = dup(STDOUT_FILENO), result;
-
-	assert_true(lowest >= 0);
-	assert_int_equal(close(lowest), 0);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	now = before;
-	now.rlim_cur = (rlim_t)lowest;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
-	result = kill_one(w, slot, SIGKILL, NULL, NULL, r);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	return result;
-}
-
-static void whose_members_cannot_be_read_has_no_sigkill_yet(void **state)
-{
-	struct world *w = *state;
-	struct kill_result r;
-	int slot;
-
-	make_pair(w);
-	slot = prepare(w, 100);
-	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
-	r.signalled = UINT32_MAX;
-	assert_int_equal(kill_without_fds(w, slot, &r), -EAGAIN);
-	assert_int_equal(r.signalled, 0);
-	assert_int_equal(sent_to(w, 100, SIGKILL) + sent_to(w, 101, SIGKILL), 0);
-	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
-	assert_int_equal(sent_to(w, 100, SIGKILL) + sent_to(w, 101, SIGKILL), 2);
-}
-
 static void sigterm_wakes_those_that_are_stopped(void **state)
 {
 	struct world *w = *state;
@@ -459,9 +425,27 @@ static int everybody(void *ctx, const struct task *t)
 	return true;
 }
 
+/* An fd to open is what is lacking, while those that are open go on to work. */
+static int kill_without_fds(struct world *w, int slot, struct kill_result *r)
+{
+	struct rlimit before, now;
+	int lowest = dup(STDOUT_FILENO), result;
+
+	assert_true(lowest >= 0);
+	assert_int_equal(close(lowest), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	now.rlim_cur = (rlim_t)lowest;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	result = kill_one(w, slot, SIGKILL, NULL, NULL, r);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	return result;
+}
+
 /* SIGTERM; SIGKILL is answered with the error and sent to nobody; without that objection it is
  * sent. */
-static void is_not_upgraded_while(struct world *w, kill_protected_fn *objects, int error)
+static void is_not_upgraded_while(
+	struct world *w, kill_protected_fn *objects, bool without_fds, int error)
 {
 	struct kill_result r;
 	int slot;
@@ -469,7 +453,11 @@ static void is_not_upgraded_while(struct world *w, kill_protected_fn *objects, i
 	make_pair(w);
 	slot = prepare(w, 100);
 	assert_int_equal(kill_one(w, slot, SIGTERM, NULL, NULL, &r), 0);
-	assert_int_equal(kill_one(w, slot, SIGKILL, objects, NULL, &r), error);
+	r.signalled = UINT32_MAX;
+	assert_int_equal(without_fds ? kill_without_fds(w, slot, &r)
+				     : kill_one(w, slot, SIGKILL, objects, NULL, &r),
+		error);
+	assert_int_equal(r.signalled, 0);
 	assert_int_equal(sent_to(w, 100, SIGKILL), 0);
 	assert_int_equal(sent_to(w, 101, SIGKILL), 0);
 	assert_int_equal(kill_one(w, slot, SIGKILL, NULL, NULL, &r), 0);
@@ -480,7 +468,7 @@ static void is_not_upgraded_while(struct world *w, kill_protected_fn *objects, i
 /* Between SIGTERM and SIGKILL a reload, setuid or another unit may have made it protected. */
 static void who_has_become_protected_is_spared_the_upgrade(void **state)
 {
-	is_not_upgraded_while(*state, everybody, -EPERM);
+	is_not_upgraded_while(*state, everybody, false, -EPERM);
 }
 
 static int nobody_knows(void *ctx, const struct task *t)
@@ -490,7 +478,12 @@ static int nobody_knows(void *ctx, const struct task *t)
 
 static void of_whom_nobody_knows_whether_it_is_protected_is_asked_again(void **state)
 {
-	is_not_upgraded_while(*state, nobody_knows, -EAGAIN);
+	is_not_upgraded_while(*state, nobody_knows, false, -EAGAIN);
+}
+
+static void whose_members_cannot_be_read_has_no_sigkill_yet(void **state)
+{
+	is_not_upgraded_while(*state, NULL, true, -EAGAIN);
 }
 
 int main(void)
@@ -510,13 +503,13 @@ int main(void)
 		TEST(a_reference_that_lets_go_meanwhile_condemns_nobody_and_saves_nobody),
 		TEST(there_is_an_end_to_slots_and_members),
 		TEST(what_could_not_be_opened_is_said_and_may_be_tried_again),
-		TEST(whose_members_cannot_be_read_has_no_sigkill_yet),
 		TEST(sigterm_wakes_those_that_are_stopped),
 		TEST(who_calls_exec_after_sigterm_is_not_killed),
 		TEST(a_frozen_group_is_thawed_after_sigkill_only),
 		TEST(the_rehearsal_signals_nobody),
 		TEST(who_has_become_protected_is_spared_the_upgrade),
 		TEST(of_whom_nobody_knows_whether_it_is_protected_is_asked_again),
+		TEST(whose_members_cannot_be_read_has_no_sigkill_yet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

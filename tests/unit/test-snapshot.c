@@ -231,6 +231,15 @@ static void who_blocks_sigterm_may_wait_for_it(void **state)
 		flags_of_signals("7\t1", term, none, none), TASK_NS_INIT | TASK_BLOCKS_TERM);
 }
 
+static void what_a_status_said_before_counts_no_longer(void **state)
+{
+	struct task t = { .flags = TASK_NS_INIT | TASK_BLOCKS_TERM | TASK_IGNORES_TERM |
+			TASK_KILL_PENDING | TASK_CORE_DUMPING | TASK_NO_MM };
+
+	assert_int_equal(snapshot_parse_status(STATUS_HEAD STATUS_MM STATUS_TAIL, &t), 0);
+	assert_int_equal(t.flags, 0);
+}
+
 static void a_bad_status_changes_nothing(void **state)
 {
 	static const char *const bad[] = {
@@ -841,6 +850,7 @@ int main(void)
 		cmocka_unit_test(status_tells_of_core_dumps_and_pending_kills),
 		cmocka_unit_test(status_tells_who_outlives_sigterm),
 		cmocka_unit_test(who_blocks_sigterm_may_wait_for_it),
+		cmocka_unit_test(what_a_status_said_before_counts_no_longer),
 		cmocka_unit_test(a_bad_status_changes_nothing),
 		cmocka_unit_test(absurd_figures_stop_at_the_limit),
 		cmocka_unit_test(the_cgroup_that_says_most_is_shown),

@@ -351,8 +351,10 @@ static void run_crowd(void)
 
 		if (pid == 0)
 			lab_sleep_for_ever();
-		if (pid < 0)
+		if (pid < 0) {
 			lab_break("processes");
+			return;
+		}
 	}
 	lab_spawn(lab_plain_hog, LAB_VICTIM);
 }
