@@ -10,6 +10,9 @@
  * is protected this long. */
 #define LOOK_USEC  (20 * USEC_PER_MSEC)
 #define CHECK_USEC (100 * USEC_PER_MSEC)
+/* What was not known then is asked again once this long for all victims of a cgroup: of a fork bomb
+ * there are hundreds. */
+#define ASK_AGAIN_USEC USEC_PER_SEC
 
 /* How those in a cgroup die: in a domain as its section says, elsewhere as memory.oom.group does.
  * *ret_length is how much of the path is the domain's. */
@@ -29,20 +32,27 @@ static enum domain_kill kill_of(const struct actor *a, const char *cgroup,
 	return section ? section->kill : DOMAIN_KILL_GROUP;
 }
 
-/* The cgroup that dies with a process in cgroup; false: none, or that cannot be told in time. */
-static bool whole_of(const struct actor *a, const char *cgroup, const struct domain_place *place,
+static int in_time(int r)
+{
+	return r == -ETIMEDOUT || r == -EBUSY ? -EAGAIN : 0;
+}
+
+/* The cgroup that dies with a process in cgroup: 1, 0: none does, or -EAGAIN: that cannot be told
+ * in time. */
+static int whole_of(const struct actor *a, const char *cgroup, const struct domain_place *place,
 	uint64_t until_usec, char *ret, size_t size)
 {
 	char domain[CGROUP_PATH_SIZE];
 	size_t length;
+	int r;
 
 	switch (kill_of(a, cgroup, place, &length)) {
 	case DOMAIN_KILL_PROCESS:
-		return false;
+		return 0;
 	case DOMAIN_KILL_CGROUP:
 		/* The victim may have got there by sharing an mm with somebody inside. */
 		if (length >= size || strncmp(cgroup, place ? place->path : cgroup, length) != 0)
-			return false;
+			return 0;
 		memcpy(ret, cgroup, length);
 		ret[length] = '\0';
 		return length > 1;
@@ -52,10 +62,23 @@ static bool whole_of(const struct actor *a, const char *cgroup, const struct dom
 			memcpy(domain, place->path, length);
 			domain[length] = '\0';
 		}
-		return probe_oom_group(a->facts.probe, cgroup, domain, time_left_usec(until_usec),
-			       ret, size) > 0;
+		r = probe_oom_group(
+			a->facts.probe, cgroup, domain, time_left_usec(until_usec), ret, size);
+		return r > 0 ? 1 : in_time(r);
 	}
-	return false;
+	return 0;
+}
+
+/* The same, with the last answer kept: victims of one cgroup come in a row. */
+static int ask(const struct actor *a, struct whole_answer *last, const char *cgroup,
+	const struct domain_place *place, uint64_t until_usec)
+{
+	if (strcmp(cgroup, last->cgroup) == 0 && place == last->place)
+		return last->result;
+	copy_cut(last->cgroup, sizeof(last->cgroup), cgroup);
+	last->place = place;
+	last->result = whole_of(a, cgroup, place, until_usec, last->whole, sizeof(last->whole));
+	return last->result;
 }
 
 /* One cgroup whose members are prepared. */
@@ -163,12 +186,58 @@ static int slot_of(const struct actor *a, const struct engine_outcome *ret, cons
 	return -1;
 }
 
+/* Of a victim: as it was read for the log a moment ago, or is read now; "": it has none. 0 or
+ * -EAGAIN: that cannot be told in time. */
+static int cgroup_of(const struct actor *a, const struct slot_info *info, const struct task *t,
+	uint64_t until_usec, char ret[static CGROUP_PATH_SIZE])
+{
+	size_t length = info ? strlen(info->event.cgroup) : 0;
+	int r;
+
+	ret[0] = '\0';
+	if (length > 0 && length + 1 < sizeof(info->event.cgroup)) {
+		memcpy(ret, info->event.cgroup, length + 1);
+		return 0;
+	}
+	r = probe_cgroup(
+		a->facts.probe, t->mm_tid, time_left_usec(until_usec), ret, CGROUP_PATH_SIZE, NULL);
+	if (r < 0)
+		ret[0] = '\0';
+	return r < 0 ? in_time(r) : 0;
+}
+
+/* What dies with the victim of a slot (-1: of a dry run): whether last says it. What cannot be told
+ * is asked again; but not of the many of a fork bomb who come late, and are where the first were.
+ */
+static bool note_whole(struct actor *a, int slot, const struct task *t,
+	const struct domain_place *place, uint64_t until_usec, struct whole_answer *last)
+{
+	/* Where the files of a cgroup cannot be read, that victims are in it can. */
+	uint64_t more_usec = last->result == -EAGAIN ? LOOK_USEC : 0;
+	char cgroup[CGROUP_PATH_SIZE];
+	int r = cgroup_of(a, slot >= 0 ? &a->slots[slot] : NULL, t, until_usec + more_usec, cgroup);
+	bool unread = r < 0;
+
+	if (!unread)
+		r = cgroup[0] ? ask(a, last, cgroup, place, until_usec) : 0;
+	if (slot >= 0) {
+		struct slot_info *info = &a->slots[slot];
+
+		info->asks_whole = unread ? !last->cgroup[0] : r < 0;
+		copy_cut(info->whole, sizeof(info->whole), r > 0 ? last->whole : cgroup);
+		if (r == 0)
+			info->whole[0] = '\0';
+	}
+	return r > 0;
+}
+
 uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 	const struct action *action, const struct act_context *c, int *slots)
 {
 	struct members m = { .a = a, .c = c, .need = action->need, .slots = slots };
 	uint64_t until_usec = monotonic_usec() + LOOK_USEC;
-	char cgroup[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE], last[CGROUP_PATH_SIZE] = "";
+	struct whole_answer answer = { 0 };
+	char last[CGROUP_PATH_SIZE] = "";
 
 	m.need.avoided_eligible =
 		true; /* a cgroup that dies whole spares nobody but the protected */
@@ -177,27 +246,53 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 	m.mark = sharedmm_new_mark(a->sharedmm);
 	for (uint32_t i = 0; i < a->choice->count; i++)
 		mark_group(&m, a->choice->candidates[a->choice->chosen[i]].task);
-	for (uint32_t i = 0; i < a->choice->count && monotonic_usec() < until_usec; i++) {
+	for (uint32_t i = 0; i < a->choice->count; i++) {
 		uint32_t task = a->choice->candidates[a->choice->chosen[i]].task;
 		const struct task *t = &a->snapshot.tasks[task];
 		int slot = slot_of(a, ret, t);
 
-		if (slot < 0 && !a->dry_run)
+		if ((slot < 0 && !a->dry_run) ||
+			!note_whole(a, slot, t, c->place, until_usec, &answer) ||
+			strcmp(answer.whole, last) == 0)
 			continue;
-		facts_cgroup(&a->facts, t, cgroup, sizeof(cgroup));
-		if (!cgroup[0] || !whole_of(a, cgroup, c->place, until_usec, whole, sizeof(whole)))
-			continue;
-		if (slot >= 0)
-			memcpy(a->slots[slot].whole, whole, sizeof(whole));
-		if (strcmp(whole, last) == 0)
-			continue;
-		memcpy(last, whole, sizeof(last));
+		memcpy(last, answer.whole, sizeof(last));
 		m.deaf = slot >= 0 && a->slots[slot].deaf;
-		prepare_members(&m, whole, until_usec);
+		prepare_members(&m, last, until_usec);
 		if (a->dry_run)
-			say_would(a, whole, m.found, c);
+			say_would(a, last, m.found, c);
 	}
 	return m.count;
+}
+
+static void say_whole(
+	const struct actor *a, const char *path, int result, const struct act_context *c)
+{
+	struct report_event e = { .kind = REPORT_WHOLE, .at_usec = monotonic_usec() };
+	size_t length;
+
+	e.error = result < 0 ? result : 0;
+	e.members = result > 0 ? (uint32_t)result : 0;
+	e.kill = kill_of(a, path, c->place, &length);
+	act_set_place(&e, c->place);
+	copy_cut(e.cgroup, sizeof(e.cgroup), path);
+	report_event(&e);
+}
+
+/* What could not be told when the victim was signalled. */
+static void ask_again(struct actor *a, struct slot_info *info, const struct domain_place *place)
+{
+	uint64_t now_usec = monotonic_usec();
+	int r;
+
+	if (now_usec >= a->asked_usec + ASK_AGAIN_USEC) {
+		a->asked = (struct whole_answer){ 0 };
+		a->asked_usec = now_usec;
+	}
+	r = info->whole[0] ? ask(a, &a->asked, info->whole, place, now_usec + CHECK_USEC) : -EAGAIN;
+	if (r < 0)
+		return;
+	info->asks_whole = false;
+	copy_cut(info->whole, sizeof(info->whole), r > 0 ? a->asked.whole : "");
 }
 
 void act_cgroup_kill(struct actor *a, const int *slots, uint32_t count, const struct act_context *c)
@@ -205,26 +300,34 @@ void act_cgroup_kill(struct actor *a, const int *slots, uint32_t count, const st
 	const char *last = "";
 
 	for (uint32_t i = 0; i < count; i++) {
-		const char *path = a->slots[slots[i]].whole;
-		struct report_event e = { .kind = REPORT_WHOLE };
-		size_t length;
+		struct slot_info *info = &a->slots[slots[i]];
+		bool late = info->asks_whole;
 		int r;
 
-		if (!path[0] || strcmp(path, last) == 0)
+		if (late)
+			ask_again(a, info, c->place);
+		if (info->asks_whole || !info->whole[0] || strcmp(info->whole, last) == 0)
 			continue;
-		last = path;
+		last = info->whole;
 		r = escalation_may_kill(
-			    &a->escalation, &a->snapshot, path, monotonic_usec() + CHECK_USEC)
-			? escalation_kill(&a->escalation, path)
-			: -EBUSY;
-		if (r == -ENOENT)
-			continue; /* all have gone already */
-		e.at_usec = monotonic_usec();
-		e.error = r < 0 ? r : 0;
-		e.members = r > 0 ? (uint32_t)r : 0;
-		e.kill = kill_of(a, path, c->place, &length);
-		act_set_place(&e, c->place);
-		copy_cut(e.cgroup, sizeof(e.cgroup), path);
-		report_event(&e);
+			    &a->escalation, &a->snapshot, last, monotonic_usec() + CHECK_USEC)
+			? escalation_kill(&a->escalation, last)
+			: late ? -ECANCELED
+			       : -EBUSY;
+		if (r != -ENOENT) /* all have gone already */
+			say_whole(a, last, r, c);
+	}
+}
+
+void act_cgroup_finish(struct actor *a, int slot, const struct act_context *c)
+{
+	struct slot_info *info = &a->slots[slot];
+
+	if (!info->asks_whole)
+		return;
+	act_cgroup_kill(a, &slot, 1, c);
+	if (info->asks_whole && monotonic_usec() >= a->unasked_said_usec + ASK_AGAIN_USEC) {
+		a->unasked_said_usec = monotonic_usec();
+		say_whole(a, info->whole, -EAGAIN, c);
 	}
 }

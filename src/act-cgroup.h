@@ -20,3 +20,7 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
  * somebody in it is protected. */
 void act_cgroup_kill(
 	struct actor *a, const int *slots, uint32_t count, const struct act_context *c);
+
+/* The victim of a slot is dead, or does not die. What dies with it is asked once more where that
+ * could not be told in time when it was signalled, and then gets SIGKILL, without a slot. */
+void act_cgroup_finish(struct actor *a, int slot, const struct act_context *c);

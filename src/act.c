@@ -358,6 +358,7 @@ static void carry_out_freed(
 	e->latency_usec = action->latency_usec;
 	event_readings(e, c);
 	report_event(e);
+	act_cgroup_finish(a, action->slot, c);
 	handle = kill_take_handle(a->killer, action->slot);
 	/* Reaped, but not exited (D state): nothing more is to be had from this mm. */
 	if (handle >= 0 && kill_mm_alive(handle)) {
@@ -380,6 +381,7 @@ static void carry_out_stuck(
 	info->event.at_usec = c->in->now_usec;
 	event_readings(&info->event, c);
 	report_event(&info->event);
+	act_cgroup_finish(a, action->slot, c);
 	info->id.handle_fd = kill_take_handle(a->killer, action->slot);
 	actor_hide(a, &info->id);
 	release(a, action->slot);

@@ -27,12 +27,21 @@ struct dying {
 	uint64_t bytes;      /* that it held when it had its mm still */
 };
 
+/* Which cgroup dies with a process in that cgroup of that place: act-cgroup.c:ask(). */
+struct whole_answer {
+	char cgroup[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE];
+	const struct domain_place *place;
+	int result;
+};
+
 /* What is remembered of a slot for the report, and to hide its mm. */
 struct slot_info {
 	bool used;
 	struct mm_id id;
 	char whole[CGROUP_PATH_SIZE]; /* the cgroup that dies with it; "": none */
-	bool unread_said;             /* SIGKILL waits for what could not be read */
+	/* Which that is could not be told in time; whole is its own then, "": nor could that. */
+	bool asks_whole;
+	bool unread_said;          /* SIGKILL waits for what could not be read */
 	bool deaf;                 /* SIGTERM does not end it, or not the one that it dies with */
 	struct report_event event; /* victim, comm, uid, cgroup, members, evidence, adj, expected */
 };
@@ -57,7 +66,10 @@ struct actor {
 	struct hidden_list *hidden;
 	struct hidden_list *pins_said; /* pinned mms that were reported already */
 	struct hidden_list *in_flight; /* mms of the slots in use: never chosen a second time */
-	uint64_t names_until_usec;     /* cgroups are read for the report up to here */
+	/* Late answers, not older than ASK_AGAIN_USEC; when it was said last that there is none. */
+	struct whole_answer asked;
+	uint64_t asked_usec, unasked_said_usec;
+	uint64_t names_until_usec; /* cgroups are read for the report up to here */
 	struct facts facts;
 	struct cgroup_mounts *mounts;
 	pid_t *pids;           /* PROBE_PIDS_MAX: who is in some cgroup */

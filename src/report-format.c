@@ -158,8 +158,9 @@ static void say_signalled(struct text *t, const struct report_event *e)
 	}
 	text_add(t, "; ");
 	text_bytes(t, e->need_bytes);
-	text_add(t,
-		" are needed: the highest badness of those that may be killed, oom_score_adj %d",
+	text_add(t, " are needed: %s, oom_score_adj %d",
+		e->along ? "along with a victim whose cgroup dies whole"
+			 : "the highest badness of those that may be killed",
 		e->oom_score_adj);
 	if (e->rule[0]) {
 		text_add(t, ", ");
@@ -393,6 +394,14 @@ static void say_whole(struct text *t, const struct report_event *e)
 	const char *why = e->kill == DOMAIN_KILL_CGROUP ? "kill = cgroup is set for it"
 							: "its memory.oom.group is set";
 
+	if (e->error == -EAGAIN) {
+		text_add(t, "whether all of ");
+		add_cgroup(t, e->cgroup[0] ? e->cgroup : "its cgroup");
+		text_add(t,
+			" are to die with a victim could not be read in time, not even when it was "
+			"dead: they live; restart what is of no use without it");
+		return;
+	}
 	if (e->error < 0) {
 		text_add(t, "not all of ");
 		add_cgroup(t, e->cgroup);
@@ -401,6 +410,10 @@ static void say_whole(struct text *t, const struct report_event *e)
 			text_add(t,
 				"a process in it is protected, or not all could be looked at in "
 				"time; those that may die were signalled");
+		else if (e->error == -ECANCELED)
+			text_add(t,
+				"a process in it is protected, or not all could be looked at in "
+				"time; its victim alone was signalled");
 		else if (e->error == -ETIMEDOUT)
 			text_add(t, "the kernel has not confirmed it yet");
 		else if (e->error == -EALREADY)

@@ -391,7 +391,10 @@ static void who_dies_in_another_cgroup_is_said(void **state)
 	assert_non_null(strstr(
 		text, ", 1 of them in another cgroup; Docker container 3f00aa11bb22 [cgroup"));
 	assert_int_equal(report_level_of(&e), REPORT_WARNING);
+	assert_non_null(strstr(text, " are needed: the highest badness of those"));
 	e.along = true; /* one of many in a cgroup that dies whole */
+	report_format(&e, text, sizeof(text));
+	assert_non_null(strstr(text, " are needed: along with a victim whose cgroup dies whole, "));
 	assert_int_equal(report_level_of(&e), REPORT_DEBUG);
 }
 
@@ -413,6 +416,15 @@ static void a_cgroup_that_dies_whole(void **state)
 		"not all of /pod is killed, though kill = cgroup is set for it: a process "
 		"in it is protected, or not all could be looked at in time; those that may die "
 		"were signalled");
+	e.error = -ECANCELED;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: a process "
+		"in it is protected, or not all could be looked at in time; its victim alone was "
+		"signalled");
+	e.error = -EAGAIN;
+	assert_said(&e,
+		"whether all of /pod are to die with a victim could not be read in time, not even "
+		"when it was dead: they live; restart what is of no use without it");
 	e.error = -ETIMEDOUT;
 	assert_said(&e,
 		"not all of /pod is killed, though kill = cgroup is set for it: the kernel has "

@@ -27,6 +27,7 @@
 #define WORKERS    40
 #define THREADS    400
 #define BOMB       1500
+#define MATES      3
 
 static void run_command(const char *path, char *const argv[])
 {
@@ -97,6 +98,30 @@ static void run_two(void)
 {
 	lab_spawn(first_hog, LAB_VICTIM);
 	lab_spawn(second_hog, LAB_VICTIM);
+}
+
+/* A part of an application, and of no use without the others. */
+static void mate(void)
+{
+	lab_enter_cgroup("lab-whole");
+	lab_grow(8, 0, MAP_PRIVATE);
+	lab_sleep_for_ever();
+}
+
+static void deaf_mate(void)
+{
+	lab_enter_cgroup("lab-whole");
+	signal(SIGTERM, SIG_IGN);
+	lab_hog(0);
+}
+
+static void run_whole(void)
+{
+	if (!lab_set_cgroup("lab-whole", "memory.oom.group", NULL, "1"))
+		lab_break("memory.oom.group");
+	for (int i = 0; i < MATES; i++)
+		lab_spawn(mate, LAB_VICTIM);
+	lab_spawn(deaf_mate, LAB_VICTIM);
 }
 
 /* Over the limit of its own cgroup: none of the machine's business. */
@@ -433,6 +458,7 @@ const struct scenario lab_host_scenarios[] = {
 	{ "swap", hog_with_swap, SCENARIO_ALL_DIE | SCENARIO_SYSTEMD },
 	{ "zram", hog_with_zram, SCENARIO_ALL_DIE | SCENARIO_SYSTEMD },
 	{ "two", run_two, SCENARIO_ALL_DIE },
+	{ "whole", run_whole, SCENARIO_ALL_DIE },
 	{ "limit", run_limit, SCENARIO_ALL_DIE | SCENARIO_NOT_LOW },
 	{ "thrash", run_thrash, SCENARIO_ALL_DIE | SCENARIO_NOT_LOW | SCENARIO_SYSTEMD },
 	{ "bomb", run_bomb, SCENARIO_SHORT_END },
