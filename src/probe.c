@@ -189,6 +189,9 @@ static int ask(struct probe *p, const struct probe_request *q, uint64_t timeout_
 
 	if (!q->path[0] && q->pid < 1)
 		return -EINVAL;
+	/* Woken all the same, a reader would be missed by the next who asks. */
+	if (timeout_usec == 0)
+		return -ETIMEDOUT;
 	pthread_mutex_lock(&p->lock);
 	struct worker *w = find_idle(p, q->kind);
 	if (!w) {

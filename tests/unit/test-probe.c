@@ -483,10 +483,25 @@ static void a_reader_that_had_no_time_to_begin_is_not_lost(void **state)
 
 	write_cmdline(w, "2/cmdline", "ok", 2);
 	for (int i = 0; i < 5000; i++)
-		(void)probe_cmdline(w->probe, 2, 0, text, sizeof(text));
+		(void)probe_cmdline(w->probe, 2, 1, text, sizeof(text));
 	for (int i = 0; i < 1000 && r == -EBUSY; i++, usleep(1000))
 		r = probe_cmdline(w->probe, 2, AMPLE, text, sizeof(text));
 	assert_int_equal(r, 0);
+	assert_string_equal(text, "ok");
+}
+
+static void without_time_nobody_is_sent(void **state)
+{
+	struct world *w = *state;
+	char text[32] = "before";
+
+	/* Each of them would be stuck there. */
+	write_fifo(w, "1/cmdline");
+	write_cmdline(w, "2/cmdline", "ok", 2);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(probe_cmdline(w->probe, 1, 0, text, sizeof(text)), -ETIMEDOUT);
+	assert_string_equal(text, "before");
+	assert_int_equal(probe_cmdline(w->probe, 2, AMPLE, text, sizeof(text)), 0);
 	assert_string_equal(text, "ok");
 }
 
@@ -756,6 +771,7 @@ int main(void)
 		WITH_READERS(a_stuck_reader_leaves_the_others_working_and_comes_back),
 		WITH_READERS(walks_leave_one_reader_to_the_others),
 		WITH_READERS(a_reader_that_had_no_time_to_begin_is_not_lost),
+		WITH_READERS(without_time_nobody_is_sent),
 		WITH_READERS(closing_does_not_wait_for_a_stuck_reader),
 		WITH_READERS(asking_allocates_nothing),
 		WITH_CGROUPS(files_of_cgroups_are_read_by_a_reader),
