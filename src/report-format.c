@@ -406,14 +406,12 @@ static void say_whole(struct text *t, const struct report_event *e)
 		text_add(t, "not all of ");
 		add_cgroup(t, e->cgroup);
 		text_add(t, " is killed, though %s: ", why);
-		if (e->error == -EBUSY)
+		if (e->error == -EBUSY || e->error == -ECANCELED)
 			text_add(t,
 				"a process in it is protected, or not all could be looked at in "
-				"time; those that may die were signalled");
-		else if (e->error == -ECANCELED)
-			text_add(t,
-				"a process in it is protected, or not all could be looked at in "
-				"time; its victim alone was signalled");
+				"time; %s",
+				e->error == -EBUSY ? "those that may die were signalled"
+						   : "its victim alone was signalled");
 		else if (e->error == -ETIMEDOUT)
 			text_add(t, "the kernel has not confirmed it yet");
 		else if (e->error == -EALREADY)

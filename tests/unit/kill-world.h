@@ -69,16 +69,25 @@ struct world {
 	int cmp_error, open_error;
 };
 
-static inline void write_text(struct world *w, pid_t pid, const char *name, const char *text)
+/* path is below the root. */
+static inline void write_file(const struct world *w, const char *path, const char *text)
 {
-	char path[400];
+	char full[400];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%d/%s", w->root, pid, name);
-	f = fopen(path, "we");
+	snprintf(full, sizeof(full), "%s/%s", w->root, path);
+	f = fopen(full, "we");
 	assert_non_null(f);
 	fputs(text, f);
-	fclose(f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static inline void write_text(struct world *w, pid_t pid, const char *name, const char *text)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%d/%s", pid, name);
+	write_file(w, path, text);
 }
 
 static inline void write_stat(

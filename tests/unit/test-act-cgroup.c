@@ -25,18 +25,6 @@ static int is_precious(void *ctx, const struct task *t)
 	return t->id.pid == precious;
 }
 
-static void write_file(struct world *w, const char *path, const char *text)
-{
-	char full[200];
-	FILE *f;
-
-	snprintf(full, sizeof(full), "%s/%s", w->root, path);
-	f = fopen(full, "we");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void make_dir(struct world *w, const char *path)
 {
 	assert_int_equal(mkdirat(w->proc_fd, path, 0700), 0);

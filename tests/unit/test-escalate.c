@@ -32,7 +32,6 @@ static int setup(void **state)
 {
 	struct world *w;
 	char path[128];
-	FILE *f;
 
 	world_setup(state);
 	w = *state;
@@ -42,11 +41,7 @@ static int setup(void **state)
 		cgroup_mounts_from_fds(open(path, O_PATH | O_CLOEXEC), -1, -1, &mounts), 0);
 	strcat(path, "/pod");
 	assert_int_equal(mkdir(path, 0700), 0);
-	strcat(path, "/cgroup.procs");
-	f = fopen(path, "we");
-	assert_non_null(f);
-	fputs("100\n101\n", f);
-	assert_int_equal(fclose(f), 0);
+	write_file(w, "v2/pod/cgroup.procs", "100\n101\n");
 	assert_int_equal(probe_open(w->proc_fd, mounts, "", &probe), 0);
 	escalation =
 		(struct escalation){ .probe = probe, .pids = pids, .is_protected = is_precious };
@@ -195,18 +190,6 @@ static void a_cgroup_that_dies_at_once_is_said(void **state)
 	assert_int_equal(lseek(fd, 0, SEEK_END), 1);
 }
 
-static void write_in_cgroup(const struct world *w, const char *file, const char *text)
-{
-	char path[160];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/v2/%s", w->root, file);
-	f = fopen(path, "we");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void bomb_in_pod(void *ctx, const struct task *t, char *ret, size_t size)
 {
 	snprintf(ret, size, "%s", t->id.pid >= 100 ? "/pod" : "/old");
@@ -228,11 +211,11 @@ static void a_fork_bomb_is_found_though_none_of_it_is_large(void **state)
 	escalation.cgroup_of = bomb_in_pod;
 	snprintf(path, sizeof(path), "%s/v2/old", w->root);
 	assert_int_equal(mkdir(path, 0700), 0);
-	write_in_cgroup(w, "old/cgroup.procs", procs);
-	write_in_cgroup(w, "old/memory.current", "52428800\n");
-	write_in_cgroup(w, "old/cgroup.kill", "");
-	write_in_cgroup(w, "pod/memory.current", "314572800\n");
-	write_in_cgroup(w, "pod/cgroup.kill", "");
+	write_file(w, "v2/old/cgroup.procs", procs);
+	write_file(w, "v2/old/memory.current", "52428800\n");
+	write_file(w, "v2/old/cgroup.kill", "");
+	write_file(w, "v2/pod/memory.current", "314572800\n");
+	write_file(w, "v2/pod/cgroup.kill", "");
 	escalation_take(&escalation, LADDER_CGROUP, &config, &w->s, NULL, &r);
 	assert_true(r.acted);
 	assert_string_equal(r.what, "/pod");
@@ -258,11 +241,11 @@ static void a_cgroup_that_dies_already_is_not_killed_again(void **state)
 	escalation.cgroup_of = bomb_in_pod;
 	snprintf(path, sizeof(path), "%s/v2/old", w->root);
 	assert_int_equal(mkdir(path, 0700), 0);
-	write_in_cgroup(w, "old/cgroup.procs", "10\n");
-	write_in_cgroup(w, "old/memory.current", "52428800\n");
-	write_in_cgroup(w, "old/cgroup.kill", "");
-	write_in_cgroup(w, "pod/memory.current", "314572800\n");
-	write_in_cgroup(w, "pod/cgroup.kill", "");
+	write_file(w, "v2/old/cgroup.procs", "10\n");
+	write_file(w, "v2/old/memory.current", "52428800\n");
+	write_file(w, "v2/old/cgroup.kill", "");
+	write_file(w, "v2/pod/memory.current", "314572800\n");
+	write_file(w, "v2/pod/cgroup.kill", "");
 	for (int i = 0; i < w->proc_count; i++) {
 		w->procs[i].pending = w->procs[i].pid >= 100;
 		show(w, &w->procs[i]);
