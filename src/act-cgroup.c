@@ -4,15 +4,28 @@
 #include "clock.h"
 #include "util.h"
 
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 
-/* Finding out who dies with the victims takes so long at the most, and whether nobody in a cgroup
- * is protected this long. */
-#define LOOK_USEC  (20 * USEC_PER_MSEC)
-#define CHECK_USEC (100 * USEC_PER_MSEC)
-/* What was not known then is asked again once this long for all victims of a cgroup: of a fork bomb
- * there are hundreds. */
-#define ASK_AGAIN_USEC USEC_PER_SEC
+/* Finding out who dies with the victims takes so long at the most. What that leaves open may take
+ * so long for each cgroup, and longer the next time; but then not soon again (whole_took()). */
+#define LOOK_USEC      (20 * USEC_PER_MSEC)
+#define CHECK_USEC     (100 * USEC_PER_MSEC)
+#define CHECK_MAX_USEC (500 * USEC_PER_MSEC)
+
+/* With many mates there is a rest after so long. */
+#define WORK_USEC (10 * USEC_PER_MSEC)
+
+/* What the rest of a cgroup gives back nobody else need give. */
+#define REST_USEC (100 * USEC_PER_MSEC)
+
+/* Which cgroup dies with a process in that cgroup of that place. */
+struct whole_answer {
+	char cgroup[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE];
+	const struct domain_place *place;
+	int result;
+};
 
 /* How those in a cgroup die: in a domain as its section says, elsewhere as memory.oom.group does.
  * *ret_length is how much of the path is the domain's. */
@@ -32,7 +45,8 @@ static enum domain_kill kill_of(const struct actor *a, const char *cgroup,
 	return section ? section->kill : DOMAIN_KILL_GROUP;
 }
 
-static int in_time(int r)
+/* Of what a reader says: whether it is worth being asked again, or nothing is to be had there. */
+static int again_or_none(int r)
 {
 	return r == -ETIMEDOUT || r == -EBUSY ? -EAGAIN : 0;
 }
@@ -64,7 +78,7 @@ static int whole_of(const struct actor *a, const char *cgroup, const struct doma
 		}
 		r = probe_oom_group(
 			a->facts.probe, cgroup, domain, time_left_usec(until_usec), ret, size);
-		return r > 0 ? 1 : in_time(r);
+		return r > 0 ? 1 : again_or_none(r);
 	}
 	return 0;
 }
@@ -87,11 +101,26 @@ struct members {
 	const struct act_context *c;
 	struct victim_need need;
 	uint32_t mark;
+	const char *cgroup;
+	int whole; /* which that is, < 0: there is no room for it */
+	uint64_t rested_usec;
 	bool deaf; /* SIGTERM does not end whom they die with: nobody waits for them either */
 	int *slots;
 	uint32_t count;
 	uint32_t found; /* processes */
 };
+
+/* The victim has its signal, and its memory is most likely back: hundreds of mates need not keep a
+ * CPU from all of ordinary priority. */
+static void share_cpu(uint64_t *rested_usec)
+{
+	const struct timespec rest = { .tv_nsec = 2000000 };
+
+	if (monotonic_usec() - *rested_usec < WORK_USEC)
+		return;
+	nanosleep(&rest, NULL);
+	*rested_usec = monotonic_usec();
+}
 
 /* The group of a task, whose rows then know all. */
 static struct mm_group *whole_group_of(struct actor *a, uint32_t task)
@@ -117,6 +146,7 @@ static bool prepare_member(struct members *m, pid_t pid)
 	struct actor *a = m->a;
 	const struct task *t = snapshot_find(&a->snapshot, pid);
 	struct candidate c;
+	struct slot_info *info;
 	struct mm_group *g;
 	uint32_t index;
 	int slot;
@@ -137,19 +167,32 @@ static bool prepare_member(struct members *m, pid_t pid)
 	if (slot < 0)
 		/* Where room or fds are lacking the rest, too, is left to cgroup.kill. */
 		return slot == -ESRCH || !kill_may_be_tried_again(slot, c.group.count);
-	a->slots[slot].event.along = true;
-	a->slots[slot].deaf = m->deaf;
+	info = &a->slots[slot];
+	info->event.along = true;
+	info->deaf = m->deaf;
+	info->whole = m->whole;
+	whole_join(&a->wholes, info->whole);
 	m->slots[m->count++] = slot;
 	return true;
 }
 
-static void prepare_members(struct members *m, const char *cgroup, uint64_t until_usec)
+static void prepare_members(
+	struct members *m, int slot, uint64_t grace_until_usec, uint64_t until_usec)
 {
-	int count = actor_list_pids(m->a, cgroup, time_left_usec(until_usec));
+	struct whole_table *t = &m->a->wholes;
+	uint64_t id = 0;
+	int count = actor_list_pids(m->a, m->cgroup, time_left_usec(until_usec), &id);
 
+	m->whole = -1;
+	if (slot >= 0) {
+		struct slot_info *info = &m->a->slots[slot];
+
+		info->whole = m->whole = whole_seen(t, info->whole, id, grace_until_usec);
+		m->deaf = info->deaf;
+	}
 	m->found = 0;
 	for (int i = 0; i < count && prepare_member(m, m->a->pids[i]); i++)
-		;
+		share_cpu(&m->rested_usec);
 }
 
 static void say_would(
@@ -203,65 +246,7 @@ static int cgroup_of(const struct actor *a, const struct slot_info *info, const 
 		a->facts.probe, t->mm_tid, time_left_usec(until_usec), ret, CGROUP_PATH_SIZE, NULL);
 	if (r < 0)
 		ret[0] = '\0';
-	return r < 0 ? in_time(r) : 0;
-}
-
-/* What dies with the victim of a slot (-1: of a dry run): whether last says it. What cannot be told
- * is asked again; but not of the many of a fork bomb who come late, and are where the first were.
- */
-static bool note_whole(struct actor *a, int slot, const struct task *t,
-	const struct domain_place *place, uint64_t until_usec, struct whole_answer *last)
-{
-	/* Where the files of a cgroup cannot be read, that victims are in it can. */
-	uint64_t more_usec = last->result == -EAGAIN ? LOOK_USEC : 0;
-	char cgroup[CGROUP_PATH_SIZE];
-	int r = cgroup_of(a, slot >= 0 ? &a->slots[slot] : NULL, t, until_usec + more_usec, cgroup);
-	bool unread = r < 0;
-
-	if (!unread)
-		r = cgroup[0] ? ask(a, last, cgroup, place, until_usec) : 0;
-	if (slot >= 0) {
-		struct slot_info *info = &a->slots[slot];
-
-		info->asks_whole = unread ? !last->cgroup[0] : r < 0;
-		copy_cut(info->whole, sizeof(info->whole), r > 0 ? last->whole : cgroup);
-		if (r == 0)
-			info->whole[0] = '\0';
-	}
-	return r > 0;
-}
-
-uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
-	const struct action *action, const struct act_context *c, int *slots)
-{
-	struct members m = { .a = a, .c = c, .need = action->need, .slots = slots };
-	uint64_t until_usec = monotonic_usec() + LOOK_USEC;
-	struct whole_answer answer = { 0 };
-	char last[CGROUP_PATH_SIZE] = "";
-
-	m.need.avoided_eligible =
-		true; /* a cgroup that dies whole spares nobody but the protected */
-	m.need.in_flight = a->in_flight;
-	m.need.scope = c->place ? a->scope : NULL;
-	m.mark = sharedmm_new_mark(a->sharedmm);
-	for (uint32_t i = 0; i < a->choice->count; i++)
-		mark_group(&m, a->choice->candidates[a->choice->chosen[i]].task);
-	for (uint32_t i = 0; i < a->choice->count; i++) {
-		uint32_t task = a->choice->candidates[a->choice->chosen[i]].task;
-		const struct task *t = &a->snapshot.tasks[task];
-		int slot = slot_of(a, ret, t);
-
-		if ((slot < 0 && !a->dry_run) ||
-			!note_whole(a, slot, t, c->place, until_usec, &answer) ||
-			strcmp(answer.whole, last) == 0)
-			continue;
-		memcpy(last, answer.whole, sizeof(last));
-		m.deaf = slot >= 0 && a->slots[slot].deaf;
-		prepare_members(&m, last, until_usec);
-		if (a->dry_run)
-			say_would(a, last, m.found, c);
-	}
-	return m.count;
+	return r < 0 ? again_or_none(r) : 0;
 }
 
 static void say_whole(
@@ -278,56 +263,163 @@ static void say_whole(
 	report_event(&e);
 }
 
-/* What could not be told when the victim was signalled. */
-static void ask_again(struct actor *a, struct slot_info *info, const struct domain_place *place)
-{
-	uint64_t now_usec = monotonic_usec();
-	int r;
+/* What is known of a choice while it is asked who dies with its victims. */
+struct asking {
+	const struct act_context *c;
+	uint64_t until_usec, grace_until_usec;
+	uint64_t youngest_ticks; /* birth of the youngest process that there is */
+	struct whole_answer last;
+};
 
-	if (now_usec >= a->asked_usec + ASK_AGAIN_USEC) {
-		a->asked = (struct whole_answer){ 0 };
-		a->asked_usec = now_usec;
-	}
-	r = info->whole[0] ? ask(a, &a->asked, info->whole, place, now_usec + CHECK_USEC) : -EAGAIN;
-	if (r < 0)
-		return;
-	info->asks_whole = false;
-	copy_cut(info->whole, sizeof(info->whole), r > 0 ? a->asked.whole : "");
+static uint64_t youngest_ticks(const struct snapshot *s)
+{
+	uint64_t ticks = 0;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		ticks = max_u64(ticks, s->tasks[i].id.start_ticks);
+	return ticks;
 }
 
-void act_cgroup_kill(struct actor *a, const int *slots, uint32_t count, const struct act_context *c)
-{
-	const char *last = "";
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct slot_info *info = &a->slots[slots[i]];
-		bool late = info->asks_whole;
-		int r;
-
-		if (late)
-			ask_again(a, info, c->place);
-		if (info->asks_whole || !info->whole[0] || strcmp(info->whole, last) == 0)
-			continue;
-		last = info->whole;
-		r = escalation_may_kill(
-			    &a->escalation, &a->snapshot, last, monotonic_usec() + CHECK_USEC)
-			? escalation_kill(&a->escalation, last)
-			: late ? -ECANCELED
-			       : -EBUSY;
-		if (r != -ENOENT) /* all have gone already */
-			say_whole(a, last, r, c);
-	}
-}
-
-void act_cgroup_finish(struct actor *a, int slot, const struct act_context *c)
+/* Takes note of a cgroup that dies with the victim of a slot, or of that to be asked. */
+static void note_slot(
+	struct actor *a, int slot, const char *cgroup, bool known, const struct asking *q)
 {
 	struct slot_info *info = &a->slots[slot];
 
-	if (!info->asks_whole)
-		return;
-	act_cgroup_kill(a, &slot, 1, c);
-	if (info->asks_whole && monotonic_usec() >= a->unasked_said_usec + ASK_AGAIN_USEC) {
-		a->unasked_said_usec = monotonic_usec();
-		say_whole(a, info->whole, -EAGAIN, c);
+	info->whole = whole_note(
+		&a->wholes, cgroup, q->c->place, known, q->youngest_ticks, q->grace_until_usec);
+	whole_join(&a->wholes, info->whole);
+}
+
+/* What dies with the victim of a slot (-1: of a dry run): whether q->last says it. What cannot be
+ * told is asked again; but not of the many of a fork bomb who come late, and are where the first
+ * were. */
+static bool note_whole(struct actor *a, int slot, const struct task *t, struct asking *q)
+{
+	/* Where the files of a cgroup cannot be read, that victims are in it can. */
+	uint64_t more_usec = q->last.result == -EAGAIN ? LOOK_USEC : 0;
+	char cgroup[CGROUP_PATH_SIZE];
+	int r = cgroup_of(
+		a, slot >= 0 ? &a->slots[slot] : NULL, t, q->until_usec + more_usec, cgroup);
+	bool unread = r < 0;
+
+	if (!unread)
+		r = cgroup[0] ? ask(a, &q->last, cgroup, q->c->place, q->until_usec) : 0;
+	if (slot >= 0 && (r > 0 || (unread ? !q->last.cgroup[0] : r < 0)))
+		note_slot(a, slot, r > 0 ? q->last.whole : cgroup, r > 0, q);
+	return r > 0;
+}
+
+uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
+	const struct action *action, const struct act_context *c, int *slots)
+{
+	char last[CGROUP_PATH_SIZE] = "";
+	struct members m = { .a = a, .c = c, .need = action->need, .cgroup = last, .slots = slots };
+	uint64_t now_usec = monotonic_usec();
+	struct asking q = { .c = c,
+		.until_usec = now_usec + LOOK_USEC,
+		.grace_until_usec = now_usec,
+		.youngest_ticks = youngest_ticks(&a->snapshot) };
+
+	if (action->sig == SIGTERM)
+		q.grace_until_usec = add_sat_u64(now_usec, a->config->term_grace_usec);
+	/* A cgroup that dies whole spares nobody but the protected. */
+	m.need.avoided_eligible = true;
+	m.need.in_flight = a->in_flight;
+	m.need.scope = c->place ? a->scope : NULL;
+	m.mark = sharedmm_new_mark(a->sharedmm);
+	m.rested_usec = now_usec;
+	for (uint32_t i = 0; i < a->choice->count; i++)
+		mark_group(&m, a->choice->candidates[a->choice->chosen[i]].task);
+	for (uint32_t i = 0; i < a->choice->count; i++) {
+		uint32_t task = a->choice->candidates[a->choice->chosen[i]].task;
+		const struct task *t = &a->snapshot.tasks[task];
+		int slot = slot_of(a, ret, t);
+
+		if ((slot < 0 && !a->dry_run) || !note_whole(a, slot, t, &q) ||
+			strcmp(q.last.whole, last) == 0)
+			continue;
+		memcpy(last, q.last.whole, sizeof(last));
+		prepare_members(&m, slot, q.grace_until_usec, q.until_usec);
+		if (a->dry_run)
+			say_would(a, last, m.found, c);
+		else if (m.whole < 0)
+			say_whole(a, last, m.whole, c);
 	}
+	return m.count;
+}
+
+/* What could not be told when the victim was signalled. */
+static void ask_again(struct actor *a, int i, const struct act_context *c)
+{
+	uint64_t until_usec = monotonic_usec() + CHECK_USEC;
+	char path[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE];
+	int r;
+
+	memcpy(path, a->wholes.at[i].path, sizeof(path));
+	r = path[0] ? whole_of(a, path, c->place, until_usec, whole, sizeof(whole)) : -EAGAIN;
+	if (r >= 0)
+		whole_answered(&a->wholes, i, r > 0 ? whole : NULL);
+	else if (!whole_failed(&a->wholes, i, a->config->victim_timeout_usec, monotonic_usec()))
+		say_whole(a, path, -EAGAIN, c);
+}
+
+/* SIGKILL to all that are left, unless somebody of them is protected. How many there were, or
+ * -errno: as it is to be said, -EAGAIN, -ETIMEDOUT and -EALREADY after another try. */
+static int kill_rest(struct actor *a, const struct whole *w)
+{
+	uint64_t until_usec =
+		monotonic_usec() + min_u64(CHECK_USEC << min_u64(w->failed, 3), CHECK_MAX_USEC);
+	int r = escalation_may_kill(&a->escalation, &a->snapshot, w->path, &w->which, until_usec);
+
+	if (r == 0)
+		return w->alone ? -ECANCELED : -EBUSY;
+	return r < 0 ? r : escalation_kill(&a->escalation, w->path, w->which.id);
+}
+
+static int see_to_rest(struct actor *a, int i, const struct act_context *c)
+{
+	const struct whole before = a->wholes.at[i];
+	struct whole *w = &a->wholes.at[i];
+	int r = kill_rest(a, w);
+
+	if (r == -EAGAIN || r == -ETIMEDOUT || r == -EALREADY) {
+		bool again = whole_failed(
+			&a->wholes, i, a->config->victim_timeout_usec, monotonic_usec());
+
+		w->told |= r == -ETIMEDOUT;
+		if (before.told || (again && r != -ETIMEDOUT))
+			return 0;
+	} else {
+		whole_done(&a->wholes, i);
+	}
+	if (r != -ENOENT) /* all have gone already */
+		say_whole(a, before.path, r == -EAGAIN ? -ETIME : r, c);
+	return r > 0 ? r : 0;
+}
+
+uint64_t act_cgroup_settle(struct actor *a, const struct act_context *c)
+{
+	uint64_t now_usec;
+	int i, killed = 0;
+
+	while ((i = whole_next(&a->wholes, c->place, now_usec = monotonic_usec())) >= 0) {
+		if (a->wholes.at[i].state == WHOLE_ASKED)
+			ask_again(a, i, c);
+		else
+			killed += see_to_rest(a, i, c);
+		whole_took(&a->wholes, monotonic_usec() - now_usec, monotonic_usec());
+	}
+	return killed > 0 ? REST_USEC : 0;
+}
+
+uint64_t actor_settle(struct actor *a, const struct act_context *c)
+{
+	act_cgroup_settle(a, c);
+	return whole_next_usec(&a->wholes, c->place);
+}
+
+void actor_forget(struct actor *a, const struct domain_place *place)
+{
+	whole_forget(&a->wholes, place);
 }

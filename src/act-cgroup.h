@@ -16,11 +16,11 @@
 uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 	const struct action *action, const struct act_context *c, int *slots);
 
-/* After the slots have had SIGKILL: the rest of their cgroups, also those born since, unless
- * somebody in it is protected. */
-void act_cgroup_kill(
-	struct actor *a, const int *slots, uint32_t count, const struct act_context *c);
-
-/* The victim of a slot is dead, or does not die. What dies with it is asked once more where that
- * could not be told in time when it was signalled, and then gets SIGKILL, without a slot. */
-void act_cgroup_finish(struct actor *a, int slot, const struct act_context *c);
+/*
+ * Kills the rest of the cgroups of c->place that die whole and are due (whole.h), also those born
+ * since, unless somebody in them is protected; by cgroup.kill, without a slot. Returns for how long
+ * their memory is waited for before others are chosen. Takes 150 ms for one that cannot be dealt
+ * with, longer each time that is tried again, up to 550 ms; and does nothing then for five times as
+ * long.
+ */
+uint64_t act_cgroup_settle(struct actor *a, const struct act_context *c);

@@ -114,6 +114,7 @@ static void say_pins(struct actor *a, const struct domain_place *place)
 static void release(struct actor *a, int slot)
 {
 	a->slots[slot].used = false;
+	whole_leave(&a->wholes, a->slots[slot].whole);
 	kill_release(a->killer, slot);
 }
 
@@ -127,6 +128,7 @@ int act_prepare(struct actor *a, const struct candidate *c, const struct domain_
 		info = &a->slots[slot];
 		memset(info, 0, sizeof(*info));
 		info->used = true;
+		info->whole = -1;
 		victim_mm_id(&a->snapshot, a->sharedmm, &c->group, &info->id);
 		event_of_candidate(a, c, place, &info->event);
 		info->event.dry_run = a->dry_run;
@@ -306,8 +308,8 @@ static void carry_out_choose(struct actor *a, const struct action *action,
 	/* Then whoever dies with them: the memory is most likely back already. */
 	count = act_cgroup_prepare(a, ret, action, c, slots);
 	signal_slots(a, slots, count, action, c, ret);
-	if (action->sig == SIGKILL)
-		act_cgroup_kill(a, ret->slots, ret->count, c);
+	for (uint32_t i = 0; i < ret->count && action->sig == SIGKILL; i++)
+		whole_has_sigkill(&a->wholes, a->slots[ret->slots[i]].whole);
 	say_pins(a, c->place);
 	say_nobody(a, action, c);
 }
@@ -324,9 +326,8 @@ static enum engine_upgrade upgrade_of(int result)
 static void carry_out_upgrade(struct actor *a, const struct action *action,
 	const struct act_context *c, struct engine_outcome *ret)
 {
-	int results[ENGINE_VICTIMS_MAX], whole[ENGINE_VICTIMS_MAX];
+	int results[ENGINE_VICTIMS_MAX];
 	struct kill_result k;
-	uint32_t count = 0;
 
 	kill_signal(a->killer, action->slots, results, action->slot_count, SIGKILL,
 		facts_is_protected, &a->facts, &k);
@@ -340,10 +341,9 @@ static void carry_out_upgrade(struct actor *a, const struct action *action,
 			say_lost(a, slot, results[i]);
 		a->slots[slot].unread_said = ret->upgraded[i] == UPGRADE_UNREAD;
 		/* Who goes along with one that has exited has its grace still. */
-		if (ret->upgraded[i] == UPGRADE_SENT && !engine_has_exited(c->engine, slot))
-			whole[count++] = slot;
+		if (results[i] == 0 && !engine_has_exited(c->engine, slot))
+			whole_has_sigkill(&a->wholes, a->slots[slot].whole);
 	}
-	act_cgroup_kill(a, whole, count, c);
 }
 
 static void carry_out_freed(
@@ -358,7 +358,6 @@ static void carry_out_freed(
 	e->latency_usec = action->latency_usec;
 	event_readings(e, c);
 	report_event(e);
-	act_cgroup_finish(a, action->slot, c);
 	handle = kill_take_handle(a->killer, action->slot);
 	/* Reaped, but not exited (D state): nothing more is to be had from this mm. */
 	if (handle >= 0 && kill_mm_alive(handle)) {
@@ -381,7 +380,6 @@ static void carry_out_stuck(
 	info->event.at_usec = c->in->now_usec;
 	event_readings(&info->event, c);
 	report_event(&info->event);
-	act_cgroup_finish(a, action->slot, c);
 	info->id.handle_fd = kill_take_handle(a->killer, action->slot);
 	actor_hide(a, &info->id);
 	release(a, action->slot);
@@ -469,6 +467,7 @@ void actor_carry_out(struct actor *a, const struct act_context *c, const struct 
 		say_episode(a, REPORT_RECOVERED, c);
 		break;
 	}
+	ret->hold_usec = max_u64(ret->hold_usec, act_cgroup_settle(a, c));
 }
 
 void actor_observe(struct actor *a, const struct engine *e, struct engine_input *in)
@@ -481,6 +480,9 @@ void actor_observe(struct actor *a, const struct engine *e, struct engine_input 
 		if (kill_observe(a->killer, e->victim[i].slot, facts_is_protected, &a->facts, &s) <
 			0)
 			continue;
+		/* Who has called exec is no member any more, and not dead. */
+		if (s.some_exited || s.reap == REAP_DONE || (s.mm_gone && !s.all_exited))
+			whole_has_begun(&a->wholes, a->slots[e->victim[i].slot].whole);
 		in->seen[in->seen_count++].slot = e->victim[i].slot;
 		*o = (struct engine_observation){
 			.rss_bytes = add_sat_u64(

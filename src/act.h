@@ -46,7 +46,8 @@ struct act_context {
 int actor_new(const struct config *c, bool dry_run, struct actor **ret, int *ret_wake_fd);
 void actor_free(struct actor *a);
 
-/* Puts a reloaded configuration in force; the old one is not touched any more after this. */
+/* Puts a reloaded configuration in force; the old one, and places of its domains, are not touched
+ * any more after this. */
 void actor_set_config(struct actor *a, const struct config *c);
 
 /* "bpf", or "kcmp", or "smaps" where both are missing: the evidence of shared mms to be had here.
@@ -65,6 +66,12 @@ void actor_observe(struct actor *a, const struct engine *e, struct engine_input 
 
 void actor_carry_out(struct actor *a, const struct act_context *c, const struct action *action,
 	struct engine_outcome *ret);
+
+/* What is due to the rest of cgroups that die whole, when nobody is to be signalled. Returns when
+ * there will be more to do, UINT64_MAX: not before something happens to those who were. */
+uint64_t actor_settle(struct actor *a, const struct act_context *c);
+/* No victims of a place are left, and it goes. */
+void actor_forget(struct actor *a, const struct domain_place *place);
 
 /* Runs the path short of the signal, so that every page of it has been touched. 0 or -errno. */
 int actor_rehearse(struct actor *a, const struct meminfo *m);

@@ -39,9 +39,9 @@ static void list_in_flight(struct actor *a)
 			(void)hidden_add(a->in_flight, &a->slots[i].id);
 }
 
-int actor_list_pids(struct actor *a, const char *cgroup, uint64_t timeout_usec)
+int actor_list_pids(struct actor *a, const char *cgroup, uint64_t timeout_usec, uint64_t *ret_id)
 {
-	int count = probe_cgroup_pids(a->facts.probe, cgroup, timeout_usec, a->pids);
+	int count = probe_cgroup_pids(a->facts.probe, cgroup, timeout_usec, a->pids, ret_id);
 
 	return count == -E2BIG ? PROBE_PIDS_MAX : count;
 }
@@ -54,7 +54,7 @@ static int set_scope(struct actor *a, const struct domain_place *place, struct v
 
 	if (!place)
 		return 0;
-	count = actor_list_pids(a, place->path, SCOPE_WAIT_USEC);
+	count = actor_list_pids(a, place->path, SCOPE_WAIT_USEC, NULL);
 	if (count == -ETIMEDOUT || count == -EBUSY)
 		return -EAGAIN;
 	memset(a->scope, 0, a->snapshot.count);

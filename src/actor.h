@@ -16,8 +16,9 @@
 #include "sharedmm.h"
 #include "snapshot.h"
 #include "victim.h"
+#include "whole.h"
 
-#define CGROUP_PATH_SIZE 512
+#define CGROUP_PATH_SIZE WHOLE_PATH
 
 #define DYING_MAX 64
 
@@ -27,20 +28,11 @@ struct dying {
 	uint64_t bytes;      /* that it held when it had its mm still */
 };
 
-/* Which cgroup dies with a process in that cgroup of that place: act-cgroup.c:ask(). */
-struct whole_answer {
-	char cgroup[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE];
-	const struct domain_place *place;
-	int result;
-};
-
 /* What is remembered of a slot for the report, and to hide its mm. */
 struct slot_info {
 	bool used;
 	struct mm_id id;
-	char whole[CGROUP_PATH_SIZE]; /* the cgroup that dies with it; "": none */
-	/* Which that is could not be told in time; whole is its own then, "": nor could that. */
-	bool asks_whole;
+	int whole;                 /* in the table: the cgroup that dies with it; < 0: none does */
 	bool unread_said;          /* SIGKILL waits for what could not be read */
 	bool deaf;                 /* SIGTERM does not end it, or not the one that it dies with */
 	struct report_event event; /* victim, comm, uid, cgroup, members, evidence, adj, expected */
@@ -66,9 +58,7 @@ struct actor {
 	struct hidden_list *hidden;
 	struct hidden_list *pins_said; /* pinned mms that were reported already */
 	struct hidden_list *in_flight; /* mms of the slots in use: never chosen a second time */
-	/* Late answers, not older than ASK_AGAIN_USEC; when it was said last that there is none. */
-	struct whole_answer asked;
-	uint64_t asked_usec, unasked_said_usec;
+	struct whole_table wholes;
 	uint64_t names_until_usec; /* cgroups are read for the report up to here */
 	struct facts facts;
 	struct cgroup_mounts *mounts;
@@ -90,8 +80,8 @@ int actor_look_around(struct actor *a, struct victim_need need, uint64_t swap_us
  * ours get. Once and for all, for it may never end. in_flight must be listed. */
 void actor_list_overdue(struct actor *a, struct victim_need *need);
 /* Who is in a cgroup, into a->pids: their number (of more than find room the first), or -errno of
- * probe_cgroup_pids(). */
-int actor_list_pids(struct actor *a, const char *cgroup, uint64_t timeout_usec);
+ * probe_cgroup_pids(), as are the arguments. */
+int actor_list_pids(struct actor *a, const char *cgroup, uint64_t timeout_usec, uint64_t *ret_id);
 /* Puts an mm on the hidden list, which takes its handle over. */
 void actor_hide(struct actor *a, const struct mm_id *id);
 /* Prepares the group of a candidate. Returns its slot, or -errno of kill_prepare(): left out, for a

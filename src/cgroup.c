@@ -457,6 +457,14 @@ int cgroup_mount_of(const struct cgroup_mounts *m, const char *path)
 	return m->v2_fd;
 }
 
+uint64_t cgroup_id(const struct cgroup_mounts *m, const char *path)
+{
+	_cleanup_(fd_closep) int dir_fd = cgroup_open(cgroup_mount_of(m, path), path);
+	struct stat st;
+
+	return dir_fd >= 0 && fstat(dir_fd, &st) == 0 ? st.st_ino : 0;
+}
+
 int cgroup_each_process(const struct cgroup_mounts *m, const char *path,
 	bool (*each)(void *ctx, pid_t pid), void *ctx)
 {

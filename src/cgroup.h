@@ -117,6 +117,9 @@ enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path);
  * not be so for ever. Then -ECANCELED.
  */
 int cgroup_kill(const struct cgroup_mounts *m, const char *path, const atomic_bool *given_up);
+/* What tells a cgroup from another one of its path, made later: the inode of its directory, which
+ * kernfs gives nobody else (fs/kernfs/dir.c:__kernfs_new_node); 0: it is not there. */
+uint64_t cgroup_id(const struct cgroup_mounts *m, const char *path);
 /* Calls each() for every process of the cgroup and below until it returns false; pid 0 is one
  * outside the pid namespace. 0 or -errno (-ELOOP: nested too deep to be seen whole). */
 int cgroup_each_process(const struct cgroup_mounts *m, const char *path,

@@ -198,6 +198,7 @@ uint64_t domains_look(
 		if (!watch_is_busy(&t->watch) &&
 			(t->gone || monotonic_usec() >= t->watch.stalling_until_usec)) {
 			hand_back(d, t);
+			actor_forget(a, &t->place);
 			domain_leave(t);
 		} else {
 			until = min_u64(until, next);

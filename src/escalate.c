@@ -76,7 +76,6 @@ struct cgroup_check {
 	const struct escalation *e;
 	struct snapshot *s;
 	uint64_t until_usec;
-	bool forbidden;
 };
 
 /* Whom nothing could save is no reason to save the others. */
@@ -88,7 +87,7 @@ static bool is_dying(const struct task *t)
 
 /* Tries again while there is time: the processes of a cgroup that begins to die are just those of
  * whom things cannot be read for a moment. */
-static bool is_protected(const struct cgroup_check *c, const struct task *t)
+static int is_protected(const struct cgroup_check *c, const struct task *t)
 {
 	const struct timespec pause = { .tv_nsec = CGROUP_RETRY_NSEC };
 	int r;
@@ -96,34 +95,59 @@ static bool is_protected(const struct cgroup_check *c, const struct task *t)
 	while ((r = c->e->is_protected(c->e->ctx, t)) == -EAGAIN &&
 		monotonic_usec() < c->until_usec)
 		nanosleep(&pause, NULL);
-	return r != 0;
+	return r;
 }
 
 /* Always read anew: by the table, which may be as old as the grace of SIGTERM, it was perhaps
- * another program, had another oom_score_adj, or was not this process at all. */
-static void check_process(struct cgroup_check *c, pid_t pid)
+ * another program, had another oom_score_adj, or was not this process at all. Returns as
+ * escalation_may_kill(). */
+static int may_die(const struct cgroup_check *c, pid_t pid, uint64_t *oldest_ticks)
 {
 	struct task t;
 	int r = snapshot_read_task(c->s, pid, &t);
 
-	/* Whom we cannot see we cannot clear; who has left, or is about to, needs no clearing. */
-	c->forbidden = r < 0 ? r != -ESRCH : !is_dying(&t) && is_protected(c, &t);
-	if (monotonic_usec() >= c->until_usec)
-		c->forbidden = true;
+	if (r >= 0)
+		*oldest_ticks = min_u64(*oldest_ticks, t.id.start_ticks);
+	/* Who has left, or is about to, needs no clearing; whom we cannot see we cannot clear. */
+	if (r == -ESRCH || (r >= 0 && is_dying(&t)))
+		return 1;
+	if (r >= 0)
+		r = is_protected(c, &t);
+	return r > 0 ? 0 : r == 0 ? 1 : -EAGAIN;
 }
 
-bool escalation_may_kill(
-	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec)
+/* Who is in the cgroup, if it is the one that is meant: as probe_cgroup_pids(). */
+static int list_pids(
+	const struct cgroup_check *c, const char *cgroup, const struct whole_instance *which)
 {
-	struct cgroup_check c = { .e = e, .s = s, .until_usec = until_usec };
-	int count = probe_cgroup_pids(e->probe, cgroup, time_left_usec(until_usec), e->pids);
+	uint64_t id = 0;
+	int count = probe_cgroup_pids(
+		c->e->probe, cgroup, time_left_usec(c->until_usec), c->e->pids, &id);
+
+	if (count == -ETIMEDOUT || count == -EBUSY)
+		return -EAGAIN;
+	return which && which->id != 0 && id != 0 && which->id != id ? -ENOENT : count;
+}
+
+int escalation_may_kill(const struct escalation *e, struct snapshot *s, const char *cgroup,
+	const struct whole_instance *which, uint64_t until_usec)
+{
+	const struct cgroup_check c = { .e = e, .s = s, .until_usec = until_usec };
+	uint64_t oldest_ticks = UINT64_MAX;
+	int r = 1, count = list_pids(&c, cgroup, which);
 
 	/* What could not be seen whole cannot be cleared. */
 	if (count < 0)
-		return false;
-	for (int i = 0; i < count && !c.forbidden; i++)
-		check_process(&c, e->pids[i]);
-	return !c.forbidden;
+		return count;
+	for (int i = 0; i < count && r > 0; i++) {
+		r = may_die(&c, e->pids[i], &oldest_ticks);
+		if (r > 0 && monotonic_usec() >= until_usec)
+			r = -EAGAIN;
+	}
+	if (r >= 0 && which && which->id == 0 && which->youngest_ticks > 0 &&
+		oldest_ticks > which->youngest_ticks)
+		return -ENOENT;
+	return r;
 }
 
 static uint64_t task_bytes(const struct task *t)
@@ -161,16 +185,16 @@ static uint32_t next_highest(
 	return best;
 }
 
-int escalation_kill(const struct escalation *e, const char *cgroup)
+int escalation_kill(const struct escalation *e, const char *cgroup, uint64_t id)
 {
-	int r = probe_kill_cgroup(e->probe, cgroup, CGROUP_KILL_USEC);
+	int r = probe_kill_cgroup(e->probe, cgroup, id, CGROUP_KILL_USEC);
 
 	return r == -EBUSY ? -EALREADY : r;
 }
 
 static void kill_cgroup(struct escalation *e, struct escalation_result *ret)
 {
-	ret->processes = e->dry_run ? 0 : escalation_kill(e, ret->what);
+	ret->processes = e->dry_run ? 0 : escalation_kill(e, ret->what, 0);
 	ret->error = ret->processes < 0 ? ret->processes : 0;
 	/* What may happen yet is waited for as if it had: the next step hits harder. */
 	ret->acted = ret->error == 0 || ret->error == -ETIMEDOUT;
@@ -196,7 +220,7 @@ static void consider_cgroup(
 		probe_cgroup_memory(q->e->probe, path, CGROUP_READ_USEC, &bytes) < 0)
 		return;
 	if (bytes <= max_u64(ret->bytes, q->least_bytes) ||
-		!escalation_may_kill(q->e, q->s, path, q->until_usec))
+		escalation_may_kill(q->e, q->s, path, NULL, q->until_usec) <= 0)
 		return;
 	ret->bytes = bytes;
 	copy_cut(ret->what, sizeof(ret->what), path);
@@ -251,7 +275,7 @@ static void kill_domain(
 	copy_cut(ret->what, sizeof(ret->what), path);
 	if (strcmp(ret->what, path) != 0)
 		ret->error = -ENAMETOOLONG;
-	else if (!escalation_may_kill(e, s, path, monotonic_usec() + CGROUP_CHECK_USEC))
+	else if (escalation_may_kill(e, s, path, NULL, monotonic_usec() + CGROUP_CHECK_USEC) <= 0)
 		ret->error = -ENOENT;
 	else
 		kill_cgroup(e, ret);

@@ -9,6 +9,7 @@
 #include "kill.h"
 #include "probe.h"
 #include "snapshot.h"
+#include "whole.h"
 
 struct escalation {
 	struct probe *probe; /* borrowed, */
@@ -35,14 +36,17 @@ struct escalation_result {
 void escalation_open(struct escalation *e);
 void escalation_close(struct escalation *e);
 
-/* Whether nobody in the cgroup or below is protected, as far as can be seen until then. Of s only
- * the reader is used: each process is read anew. */
-bool escalation_may_kill(
-	const struct escalation *e, struct snapshot *s, const char *cgroup, uint64_t until_usec);
+/*
+ * 1: nobody in the cgroup or below is protected, 0: somebody is, -EAGAIN: not all could be seen by
+ * then, -ENOENT: it is gone, -E2BIG and others: it can never be seen whole. Of s only the reader is
+ * used: each process is read anew. which NULL: whatever is under that path.
+ */
+int escalation_may_kill(const struct escalation *e, struct snapshot *s, const char *cgroup,
+	const struct whole_instance *which, uint64_t until_usec);
 
 /* cgroup_kill() with a deadline: as probe_kill_cgroup(), but for -EALREADY while an earlier one has
  * not been confirmed. */
-int escalation_kill(const struct escalation *e, const char *cgroup);
+int escalation_kill(const struct escalation *e, const char *cgroup, uint64_t id);
 
 /* Takes the step; s is a snapshot of now. domain: the cgroup that is short of memory, NULL: the
  * machine; LADDER_CGROUP is about that one then. FINAL_REBOOT and FINAL_PANIC do not return when

@@ -193,7 +193,7 @@ static void look(struct daemon *d)
 	publish_state(&d->publisher, &d->watch, d->actor, d->domains, until);
 	if (d->options.once && d->sense_failed_said)
 		sd_event_exit(d->event, -EIO);
-	else if (d->options.once && !d->watch.engine.in_episode)
+	else if (d->options.once && !watch_is_busy(&d->watch))
 		sd_event_exit(d->event, 0);
 }
 

@@ -47,6 +47,7 @@ struct probe_request {
 	enum probe_request_kind kind;
 	pid_t pid, other;
 	size_t size;     /* of the text that is wanted */
+	uint64_t id;     /* of the cgroup that is to be killed, 0: whichever it is */
 	bool preference; /* is wanted with a cgroup */
 	char path[PROBE_CGROUP_MAX], domain[PROBE_CGROUP_MAX];
 };
@@ -56,8 +57,8 @@ struct probe_answer {
 	int result;
 	struct probe_shmem shmem;
 	enum cgroup_preference preference;
-	uint64_t bytes;
-	uint32_t pids; /* in the reader's buffer */
+	uint64_t number; /* bytes, the id of a cgroup */
+	uint32_t pids;   /* in the reader's buffer */
 	char text[PROBE_TEXT_MAX];
 };
 

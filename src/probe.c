@@ -154,7 +154,7 @@ struct wanted {
 	char *text;
 	struct probe_shmem *shmem;
 	enum cgroup_preference *preference;
-	uint64_t *bytes;
+	uint64_t *number;
 	pid_t *pids; /* and how many, when there are no more */
 };
 
@@ -164,6 +164,8 @@ static int take_answer(struct worker *w, const struct wanted *ret)
 	const struct probe_answer *a = &w->answer;
 
 	w->state = WORKER_IDLE;
+	if (ret->number && (a->result >= 0 || ret->pids))
+		*ret->number = a->number;
 	if (ret->pids && (a->result == 0 || a->result == -E2BIG)) {
 		memcpy(ret->pids, w->reader.buffer, a->pids * sizeof(*ret->pids));
 		return a->result < 0 ? a->result : (int)a->pids;
@@ -176,8 +178,6 @@ static int take_answer(struct worker *w, const struct wanted *ret)
 		*ret->shmem = a->shmem;
 	if (ret->preference)
 		*ret->preference = a->preference;
-	if (ret->bytes)
-		*ret->bytes = a->bytes;
 	return a->result;
 }
 
@@ -272,9 +272,10 @@ static int request_of(const struct probe *p, enum probe_request_kind kind, const
 	return strcmp(ret->path, path) != 0 ? -ENAMETOOLONG : 0;
 }
 
-int probe_cgroup_pids(struct probe *p, const char *path, uint64_t timeout_usec, pid_t *ret)
+int probe_cgroup_pids(
+	struct probe *p, const char *path, uint64_t timeout_usec, pid_t *ret, uint64_t *ret_id)
 {
-	const struct wanted wanted = { .pids = ret };
+	const struct wanted wanted = { .pids = ret, .number = ret_id };
 	struct probe_request q;
 	int r = request_of(p, REQUEST_PIDS, path, &q);
 
@@ -298,19 +299,20 @@ int probe_oom_group(struct probe *p, const char *path, const char *domain, uint6
 int probe_cgroup_memory(
 	struct probe *p, const char *path, uint64_t timeout_usec, uint64_t *ret_bytes)
 {
-	const struct wanted wanted = { .bytes = ret_bytes };
+	const struct wanted wanted = { .number = ret_bytes };
 	struct probe_request q;
 	int r = request_of(p, REQUEST_MEMORY, path, &q);
 
 	return r < 0 ? r : ask(p, &q, timeout_usec, &wanted);
 }
 
-int probe_kill_cgroup(struct probe *p, const char *path, uint64_t timeout_usec)
+int probe_kill_cgroup(struct probe *p, const char *path, uint64_t id, uint64_t timeout_usec)
 {
 	const struct wanted nothing = { .text = NULL };
 	struct probe_request q;
 	int r = request_of(p, REQUEST_KILL_CGROUP, path, &q);
 
+	q.id = id;
 	return r < 0 ? r : ask(p, &q, timeout_usec, &nothing);
 }
 

@@ -72,9 +72,11 @@ int probe_same_mm(struct probe *p, pid_t a, pid_t b, uint64_t timeout_usec);
  */
 #define PROBE_PIDS_MAX 16384
 
-/* cgroup_each_process() into ret, which has room for PROBE_PIDS_MAX. The number of pids, -E2BIG
- * (there are more; the first are in ret), or the errors above or of that call. */
-int probe_cgroup_pids(struct probe *p, const char *path, uint64_t timeout_usec, pid_t *ret);
+/* cgroup_each_process() into ret, which has room for PROBE_PIDS_MAX, and cgroup_id() unless ret_id
+ * is NULL. The number of pids, -E2BIG (there are more; the first are in ret), or the errors above
+ * or of that call. */
+int probe_cgroup_pids(
+	struct probe *p, const char *path, uint64_t timeout_usec, pid_t *ret, uint64_t *ret_id);
 
 /* cgroup_oom_group(): 1 and the path in ret, 0: there is none, or the errors above. */
 int probe_oom_group(struct probe *p, const char *path, const char *domain, uint64_t timeout_usec,
@@ -85,11 +87,12 @@ int probe_cgroup_memory(
 	struct probe *p, const char *path, uint64_t timeout_usec, uint64_t *ret_bytes);
 
 /*
- * cgroup_kill(), by a thread that serves nothing else. -ETIMEDOUT: not confirmed. It may yet be
+ * cgroup_kill(), by a thread that serves nothing else. Unless id is 0 the cgroup must be the one of
+ * that cgroup_id(), else -ENOENT: that one is gone. -ETIMEDOUT: not confirmed. It may yet be
  * done, if its write waits in the kernel by now; but no write is begun after that. -EBUSY: the one
  * before still waits.
  */
-int probe_kill_cgroup(struct probe *p, const char *path, uint64_t timeout_usec);
+int probe_kill_cgroup(struct probe *p, const char *path, uint64_t id, uint64_t timeout_usec);
 
 /* Pure halves, for tests and fuzzers. */
 void probe_parse_shmem(const char *smaps_text, struct probe_shmem *ret);

@@ -398,8 +398,8 @@ static void say_whole(struct text *t, const struct report_event *e)
 		text_add(t, "whether all of ");
 		add_cgroup(t, e->cgroup[0] ? e->cgroup : "its cgroup");
 		text_add(t,
-			" are to die with a victim could not be read in time, not even when it was "
-			"dead: they live; restart what is of no use without it");
+			" are to die with a victim could not be read in time, nor after it: they "
+			"live; restart what is of no use without the victim");
 		return;
 	}
 	if (e->error < 0) {
@@ -407,11 +407,17 @@ static void say_whole(struct text *t, const struct report_event *e)
 		add_cgroup(t, e->cgroup);
 		text_add(t, " is killed, though %s: ", why);
 		if (e->error == -EBUSY || e->error == -ECANCELED)
-			text_add(t,
-				"a process in it is protected, or not all could be looked at in "
-				"time; %s",
+			text_add(t, "a process in it is protected; %s",
 				e->error == -EBUSY ? "those that may die were signalled"
 						   : "its victim alone was signalled");
+		else if (e->error == -ETIME)
+			text_add(t,
+				"whether all of it may die could not be read in time, nor after "
+				"it; restart what is of no use without its victim");
+		else if (e->error == -ENOSPC)
+			text_add(t,
+				"more cgroups are to die whole than oomfwd can watch at a time; "
+				"only those it has signalled die");
 		else if (e->error == -ETIMEDOUT)
 			text_add(t, "the kernel has not confirmed it yet");
 		else if (e->error == -EALREADY)

@@ -56,12 +56,12 @@ void watch_alarm(struct watch *w, uint64_t now_usec)
 
 bool watch_is_busy(const struct watch *w)
 {
-	return w->engine.in_episode || w->engine.victim_count > 0;
+	return w->engine.in_episode || w->engine.victim_count > 0 || w->rest_is_due;
 }
 
 bool watch_may_keep_house(const struct watch *w, uint64_t now_usec)
 {
-	return engine_may_keep_house(&w->engine, now_usec);
+	return !w->rest_is_due && engine_may_keep_house(&w->engine, now_usec);
 }
 
 static bool reaches(const struct watch *w, const struct config_level *l)
@@ -155,6 +155,7 @@ int watch_look(struct watch *w, struct actor *a, uint64_t coming_elsewhere_bytes
 	bool observe = true;
 
 	*ret_until_usec = detected_usec;
+	w->rest_is_due = false;
 	actor_enter(a, w->place);
 	w->input.coming_elsewhere_bytes = coming_elsewhere_bytes;
 	for (int i = 0; i < STEPS_MAX; i++) {
@@ -171,7 +172,9 @@ int watch_look(struct watch *w, struct actor *a, uint64_t coming_elsewhere_bytes
 		engine_step(&w->engine, &w->input, &w->action);
 		w->input.outcome = NULL;
 		if (w->action.kind == ACTION_WAIT) {
-			*ret_until_usec = w->action.deadline_usec;
+			*ret_until_usec = actor_settle(a, &c);
+			w->rest_is_due = *ret_until_usec != UINT64_MAX;
+			*ret_until_usec = min_u64(*ret_until_usec, w->action.deadline_usec);
 			return 0;
 		}
 		actor_carry_out(a, &c, &w->action, &w->outcome);

@@ -38,6 +38,7 @@ struct watch {
 	bool step_taken;
 	uint64_t step_usec;
 	struct pressure step_pressure;
+	bool rest_is_due; /* of a cgroup that dies whole */
 };
 
 /* Begins anew: no episode, nothing learned. fill_rate_bytes: config.h. */
@@ -53,7 +54,8 @@ void watch_alarm(struct watch *w, uint64_t now_usec);
 /* The longest span that a level of pressure looks at; 0: none does. */
 uint64_t watch_span_usec(const struct config *c);
 
-/* Whether an episode is under way, or a victim still in flight. */
+/* Whether an episode is under way, a victim still in flight, or the rest of its cgroup to be
+ * killed. */
 bool watch_is_busy(const struct watch *w);
 /* As engine_may_keep_house(). */
 bool watch_may_keep_house(const struct watch *w, uint64_t now_usec);

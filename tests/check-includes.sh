@@ -56,7 +56,7 @@ expect_empty 'no file is over 500 lines' \
 allowed='^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__asan_.*|__ubsan_.*|__tsan_.*|__sanitizer_.*|__u?divti3|memcpy|memset|memmove|memcmp|memchr|strlen|strcmp|strncmp|strchr|strrchr|strstr|strcspn|strspn|strnlen|strtoull|strtoul|snprintf|regexec|calloc|malloc|free|__errno_location|__isoc99_sscanf|__memcpy_chk|__memset_chk|__snprintf_chk|__ctype_b_loc|bcmp|(config|engine|verdict|victim|hidden|sharedmm|psi|fill_rate|snapshot_find)(_.*)?)$'
 impure=''
 for module in container engine engine-outcome engine-state verdict victim victim-hidden victim-rank victim-rules victim-set sharedmm \
-    sharedmm-settle psi config-value; do
+    sharedmm-settle psi config-value whole; do
     used=$(nm -u "$lib" 2>/dev/null | awk -v m="$module.c.o:" '
         /:$/ { in_module = index($0, m) > 0 && $0 ~ ("(^|[^a-z-])" m "$") }
         in_module && $1 == "U" { print $2 }' | grep -vE "$allowed")

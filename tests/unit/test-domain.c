@@ -54,6 +54,15 @@ void actor_observe(struct actor *a, const struct engine *e, struct engine_input 
 	}
 }
 
+uint64_t actor_settle(struct actor *a, const struct act_context *c)
+{
+	return UINT64_MAX;
+}
+
+void actor_forget(struct actor *a, const struct domain_place *place)
+{
+}
+
 void actor_carry_out(struct actor *a, const struct act_context *c, const struct action *action,
 	struct engine_outcome *ret)
 {

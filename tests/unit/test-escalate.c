@@ -58,14 +58,14 @@ static int teardown(void **state)
 	return world_teardown(state);
 }
 
-static bool may_kill(struct world *w)
+static int may_kill(struct world *w)
 {
-	return escalation_may_kill(&escalation, &w->s, "/pod", monotonic_usec() + AMPLE);
+	return escalation_may_kill(&escalation, &w->s, "/pod", NULL, monotonic_usec() + AMPLE);
 }
 
 static void a_cgroup_of_ordinary_processes_may_die(void **state)
 {
-	assert_true(may_kill(*state));
+	assert_int_equal(may_kill(*state), 1);
 }
 
 static void who_has_execd_a_protected_program_since_saves_it(void **state)
@@ -74,7 +74,7 @@ static void who_has_execd_a_protected_program_since_saves_it(void **state)
 
 	by_pid(w, 101)->marks = PRECIOUS_MARK;
 	show(w, by_pid(w, 101));
-	assert_false(may_kill(w));
+	assert_int_equal(may_kill(w), 0);
 }
 
 static void who_was_made_unkillable_since_saves_it(void **state)
@@ -83,7 +83,7 @@ static void who_was_made_unkillable_since_saves_it(void **state)
 
 	by_pid(w, 101)->adj = -1000;
 	show(w, by_pid(w, 101));
-	assert_false(may_kill(w));
+	assert_int_equal(may_kill(w), 0);
 }
 
 static void a_protected_process_that_was_given_the_pid_saves_it(void **state)
@@ -93,7 +93,7 @@ static void a_protected_process_that_was_given_the_pid_saves_it(void **state)
 	reaped(w, by_pid(w, 101));
 	born(w, 101, 1, 5000, 3)->marks = PRECIOUS_MARK;
 	show(w, by_pid(w, 101));
-	assert_false(may_kill(w));
+	assert_int_equal(may_kill(w), 0);
 }
 
 /* The other way round: it is not spared for what is true no more. */
@@ -104,15 +104,15 @@ static void who_is_protected_no_more_or_gone_does_not_save_it(void **state)
 	by_pid(w, 101)->adj = -1000;
 	show(w, by_pid(w, 101));
 	pass(w);
-	assert_false(may_kill(w));
+	assert_int_equal(may_kill(w), 0);
 	by_pid(w, 101)->adj = 0;
 	show(w, by_pid(w, 101));
-	assert_true(may_kill(w));
+	assert_int_equal(may_kill(w), 1);
 	by_pid(w, 101)->adj = -1000;
 	show(w, by_pid(w, 101));
 	pass(w);
 	reaped(w, by_pid(w, 101));
-	assert_true(may_kill(w));
+	assert_int_equal(may_kill(w), 1);
 }
 
 static void who_is_dying_anyway_does_not_save_it(void **state)
@@ -122,14 +122,14 @@ static void who_is_dying_anyway_does_not_save_it(void **state)
 	by_pid(w, 101)->marks = PRECIOUS_MARK;
 	by_pid(w, 101)->pending = true;
 	show(w, by_pid(w, 101));
-	assert_true(may_kill(w));
+	assert_int_equal(may_kill(w), 1);
 }
 
 static void what_cannot_be_told_for_a_moment_is_asked_again(void **state)
 {
 	escalation.is_protected = is_precious_or_unread;
 	unread = 5;
-	assert_true(may_kill(*state));
+	assert_int_equal(may_kill(*state), 1);
 	assert_int_equal(unread, 0);
 }
 
@@ -137,14 +137,56 @@ static void what_could_not_be_asked_in_time_is_forbidden(void **state)
 {
 	struct world *w = *state;
 
-	assert_false(escalation_may_kill(&escalation, &w->s, "/pod", monotonic_usec()));
+	assert_int_equal(
+		escalation_may_kill(&escalation, &w->s, "/pod", NULL, monotonic_usec()), -EAGAIN);
 	escalation.is_protected = is_precious_or_unread;
 	unread = 1000000;
-	assert_false(escalation_may_kill(
-		&escalation, &w->s, "/pod", monotonic_usec() + 20 * USEC_PER_MSEC));
+	assert_int_equal(escalation_may_kill(&escalation, &w->s, "/pod", 0,
+				 monotonic_usec() + 20 * USEC_PER_MSEC),
+		-EAGAIN);
 	unread = 0;
 	write_text(w, 101, "stat", "nonsense\n");
-	assert_false(may_kill(w));
+	assert_int_equal(may_kill(w), -EAGAIN);
+}
+
+/* A container's, which its runtime removes as soon as all are dead. */
+static void a_cgroup_that_is_gone_has_nobody_to_kill(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(escalation_may_kill(
+				 &escalation, &w->s, "/pod/gone", NULL, monotonic_usec() + AMPLE),
+		-ENOENT);
+	assert_int_equal(escalation_kill(&escalation, "/pod/gone", 0), -ENOENT);
+}
+
+static int may_kill_which(struct world *w, uint64_t id, uint64_t youngest_ticks)
+{
+	const struct whole_instance which = { .id = id, .youngest_ticks = youngest_ticks };
+
+	return escalation_may_kill(&escalation, &w->s, "/pod", &which, monotonic_usec() + AMPLE);
+}
+
+/* A service that was started anew meanwhile is not the one that was to die. */
+static void another_cgroup_of_that_path_does_not_die(void **state)
+{
+	struct world *w = *state;
+	uint64_t id = cgroup_id(mounts, "/pod");
+
+	assert_true(id != 0);
+	assert_int_equal(may_kill_which(w, id, 0), 1);
+	assert_int_equal(may_kill_which(w, id + 1, 0), -ENOENT);
+	assert_int_equal(escalation_kill(&escalation, "/pod", id + 1), -ENOENT);
+}
+
+static void where_the_directory_was_not_known_all_of_it_being_young_tells(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(may_kill_which(w, 0, by_pid(w, 100)->start), 1);
+	assert_int_equal(may_kill_which(w, 0, by_pid(w, 100)->start - 1), -ENOENT);
+	/* The directory is the better witness. */
+	assert_int_equal(may_kill_which(w, cgroup_id(mounts, "/pod"), 1), 1);
 }
 
 /* A FIFO in place of cgroup.kill holds who writes it, as a held cgroup_mutex does. */
@@ -268,6 +310,9 @@ int main(void)
 		POD(who_is_dying_anyway_does_not_save_it),
 		POD(what_cannot_be_told_for_a_moment_is_asked_again),
 		POD(what_could_not_be_asked_in_time_is_forbidden),
+		POD(a_cgroup_that_is_gone_has_nobody_to_kill),
+		POD(another_cgroup_of_that_path_does_not_die),
+		POD(where_the_directory_was_not_known_all_of_it_being_young_tells),
 		POD(a_kill_that_waits_for_a_lock_is_waited_for_by_the_ladder_alone),
 		POD(a_cgroup_that_dies_at_once_is_said),
 		POD(a_fork_bomb_is_found_though_none_of_it_is_large),

@@ -569,7 +569,7 @@ static void files_of_cgroups_are_read_by_a_reader(void **state)
 	tree_write(&w->tree, "v2/pod/memory.oom.group", "1\n");
 	tree_write(&w->tree, "v2/pod/cgroup.procs", "41\n42\n");
 	before = malloc_count;
-	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", AMPLE, pids), 2);
+	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", AMPLE, pids, NULL), 2);
 	assert_int_equal(pids[0], 41);
 	assert_int_equal(pids[1], 42);
 	assert_int_equal(probe_cgroup_memory(w->probe, "/pod", AMPLE, &bytes), 0);
@@ -578,12 +578,12 @@ static void files_of_cgroups_are_read_by_a_reader(void **state)
 	assert_string_equal(group, "/pod");
 	assert_int_equal(malloc_count, before);
 	/* What is not there, and what is too long to be asked for. */
-	assert_int_equal(probe_cgroup_pids(w->probe, "/none", AMPLE, pids), -ENOENT);
+	assert_int_equal(probe_cgroup_pids(w->probe, "/none", AMPLE, pids, NULL), -ENOENT);
 	assert_int_equal(probe_cgroup_memory(w->probe, "/none", AMPLE, &bytes), -ENOENT);
 	assert_int_equal(bytes, 12345);
 	tree_write(&w->tree, "v2/pod/memory.oom.group", "0\n");
 	assert_int_equal(probe_oom_group(w->probe, "/pod", "/", AMPLE, group, sizeof(group)), 0);
-	assert_int_equal(probe_cgroup_pids(w->probe, "", AMPLE, pids), -EINVAL);
+	assert_int_equal(probe_cgroup_pids(w->probe, "", AMPLE, pids, NULL), -EINVAL);
 }
 
 /* More than can be listed: the first are there, and that there are more is said. */
@@ -597,7 +597,7 @@ static void a_crowded_cgroup_is_listed_in_part(void **state)
 	for (int i = 0; i <= PROBE_PIDS_MAX; i++)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%d\n", 100 + i);
 	tree_write(&w->tree, "v2/pod/cgroup.procs", text);
-	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", AMPLE, pids), -E2BIG);
+	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", AMPLE, pids, NULL), -E2BIG);
 	assert_int_equal(pids[0], 100);
 	assert_int_equal(pids[PROBE_PIDS_MAX - 1], 99 + PROBE_PIDS_MAX);
 }
@@ -611,7 +611,7 @@ static void a_cgroup_that_cannot_be_read_in_time_is_given_up(void **state)
 
 	write_fifo(w, "v2/pod/cgroup.procs");
 	pids[0] = 7;
-	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", SOON, pids), -ETIMEDOUT);
+	assert_int_equal(probe_cgroup_pids(w->probe, "/pod", SOON, pids, NULL), -ETIMEDOUT);
 	assert_in_range(now_usec() - start, SOON, SOON + 2 * USEC_PER_SEC);
 	feed_fifo(w, "v2/pod/cgroup.procs", "9\n");
 	usleep(50 * 1000);
@@ -624,7 +624,7 @@ static void get_killer_stuck(struct world *w)
 	int r = -ETIMEDOUT;
 
 	for (int i = 0; i < 100 && r == -ETIMEDOUT; i++)
-		r = probe_kill_cgroup(w->probe, "/pod", SOON);
+		r = probe_kill_cgroup(w->probe, "/pod", 0, SOON);
 	assert_int_equal(r, -EBUSY);
 }
 
@@ -634,14 +634,14 @@ static void a_cgroup_is_killed_without_an_allocation(void **state)
 	unsigned before = malloc_count;
 	char deep[600];
 
-	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), 1);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", 0, AMPLE), 1);
 	assert_int_equal(malloc_count, before);
 	assert_string_equal(text_of(w, "v2/pod/cgroup.kill"), "1");
-	assert_int_equal(probe_kill_cgroup(w->probe, "/none", AMPLE), -ENOENT);
-	assert_int_equal(probe_kill_cgroup(w->probe, "/", AMPLE), -EINVAL);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/none", 0, AMPLE), -ENOENT);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/", 0, AMPLE), -EINVAL);
 	memset(deep, 'x', sizeof(deep) - 1);
 	deep[sizeof(deep) - 1] = '\0';
-	assert_int_equal(probe_kill_cgroup(w->probe, deep, AMPLE), -ENAMETOOLONG);
+	assert_int_equal(probe_kill_cgroup(w->probe, deep, 0, AMPLE), -ENAMETOOLONG);
 }
 
 /* As deep as cgroups are looked at: the thread's stack holds that. */
@@ -654,7 +654,7 @@ static void the_deepest_tree_fits_the_stack(void **state)
 		strcat(path, "/d");
 	strcat(path, "/cgroup.procs");
 	tree_write(&w->tree, path, "7777778\n");
-	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), 2);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", 0, AMPLE), 2);
 }
 
 static void a_kill_that_waits_in_the_kernel_holds_up_nobody_and_may_come_later(void **state)
@@ -666,12 +666,12 @@ static void a_kill_that_waits_in_the_kernel_holds_up_nobody_and_may_come_later(v
 
 	write_fifo(w, "v2/pod/cgroup.kill");
 	start = now_usec();
-	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", SOON), -ETIMEDOUT);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", 0, SOON), -ETIMEDOUT);
 	assert_in_range(now_usec() - start, SOON, SOON + 2 * USEC_PER_SEC);
 	get_killer_stuck(w);
 	/* The next one does not wait at all, and whoever reads is not concerned. */
 	start = now_usec();
-	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), -EBUSY);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", 0, AMPLE), -EBUSY);
 	assert_in_range(now_usec() - start, 0, USEC_PER_SEC);
 	write_cmdline(w, "2/cmdline", "ok", 2);
 	assert_int_equal(probe_cmdline(w->probe, 2, AMPLE, text, sizeof(text)), 0);
@@ -680,7 +680,7 @@ static void a_kill_that_waits_in_the_kernel_holds_up_nobody_and_may_come_later(v
 	assert_int_equal(unlinkat(w->tree.fd, "v2/pod/cgroup.kill", 0), 0);
 	tree_write(&w->tree, "v2/pod/cgroup.kill", "0");
 	for (int i = 0; i < 1000 && r == -EBUSY; i++, usleep(1000))
-		r = probe_kill_cgroup(w->probe, "/pod", AMPLE);
+		r = probe_kill_cgroup(w->probe, "/pod", 0, AMPLE);
 	assert_int_equal(r, 1);
 }
 
@@ -694,7 +694,7 @@ static void a_kill_that_was_given_up_before_its_write_never_happens(void **state
 	get_killer_stuck(w);
 	feed_fifo(w, "v2/pod/cgroup.procs", "7777777\n");
 	for (int i = 0; i < 1000 && r == -EBUSY; i++, usleep(1000))
-		r = probe_kill_cgroup(w->probe, "/none", AMPLE);
+		r = probe_kill_cgroup(w->probe, "/none", 0, AMPLE);
 	assert_int_equal(r, -ENOENT); /* it is back */
 	assert_string_equal(text_of(w, "v2/pod/cgroup.kill"), "0");
 }
@@ -709,7 +709,7 @@ static void readers_that_are_stuck_keep_no_cgroup_alive(void **state)
 	for (int i = 0; i < 100 && r == -ETIMEDOUT; i++)
 		r = probe_cmdline(w->probe, 1, SOON, text, sizeof(text));
 	assert_int_equal(r, -EBUSY);
-	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", AMPLE), 1);
+	assert_int_equal(probe_kill_cgroup(w->probe, "/pod", 0, AMPLE), 1);
 	feed_fifo(w, "1/cmdline", "late");
 }
 

@@ -414,17 +414,24 @@ static void a_cgroup_that_dies_whole(void **state)
 	e.error = -EBUSY;
 	assert_said(&e,
 		"not all of /pod is killed, though kill = cgroup is set for it: a process "
-		"in it is protected, or not all could be looked at in time; those that may die "
-		"were signalled");
+		"in it is protected; those that may die were signalled");
 	e.error = -ECANCELED;
 	assert_said(&e,
 		"not all of /pod is killed, though kill = cgroup is set for it: a process "
-		"in it is protected, or not all could be looked at in time; its victim alone was "
-		"signalled");
+		"in it is protected; its victim alone was signalled");
+	e.error = -ETIME;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: whether all of it "
+		"may die could not be read in time, nor after it; restart what is of no use "
+		"without its victim");
+	e.error = -ENOSPC;
+	assert_said(&e,
+		"not all of /pod is killed, though kill = cgroup is set for it: more cgroups are "
+		"to die whole than oomfwd can watch at a time; only those it has signalled die");
 	e.error = -EAGAIN;
 	assert_said(&e,
-		"whether all of /pod are to die with a victim could not be read in time, not even "
-		"when it was dead: they live; restart what is of no use without it");
+		"whether all of /pod are to die with a victim could not be read in time, nor "
+		"after it: they live; restart what is of no use without the victim");
 	e.error = -ETIMEDOUT;
 	assert_said(&e,
 		"not all of /pod is killed, though kill = cgroup is set for it: the kernel has "

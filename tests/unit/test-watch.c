@@ -32,6 +32,7 @@ static struct {
 	bool has_victim;          /* there is somebody to choose */
 	bool death_helps, step_helps;
 	uint64_t killed_usec; /* 0: nobody is in flight */
+	uint64_t rest_usec;   /* when the rest of a victim's cgroup is to be killed */
 	int read_error;
 	bool fails_after_choice; /* the reading that follows upon it */
 	/* What was carried out. */
@@ -101,6 +102,11 @@ static bool take_step(enum ladder_step step)
 	if (world.step_helps)
 		world.stalled_percent = 0;
 	return true;
+}
+
+uint64_t actor_settle(struct actor *a, const struct act_context *c)
+{
+	return world.rest_usec > world.now ? world.rest_usec : UINT64_MAX;
 }
 
 void actor_carry_out(struct actor *a, const struct act_context *c, const struct action *action,
@@ -252,6 +258,21 @@ static void stalls_from_before_a_death_bring_no_second_one(void **state)
 	assert_int_equal(world.recovered, 1);
 }
 
+static void who_has_to_kill_the_rest_of_a_cgroup_is_busy_until_then(void **state)
+{
+	world.rest_usec = world.now + 10 * USEC_PER_MSEC;
+	assert_int_equal(look(), world.rest_usec);
+	assert_true(watch_is_busy(&world.watch));
+	live_for(USEC_PER_SEC);
+	assert_false(watch_is_busy(&world.watch));
+	/* What is there to be done where nothing can be read waits for nobody. */
+	world.rest_usec = world.now + USEC_PER_SEC;
+	look();
+	world.read_error = -EMFILE;
+	watch_look(&world.watch, NULL, 0, world.now, &(uint64_t){ 0 });
+	assert_false(watch_is_busy(&world.watch));
+}
+
 static void stalls_that_go_on_after_a_death_bring_the_next_when_they_have_lasted(void **state)
 {
 	uint64_t first;
@@ -323,6 +344,7 @@ int main(void)
 		WATCH(stalls_that_go_on_bring_the_next_step_in_time),
 		WATCH(stalls_that_a_step_has_made_fewer_than_the_level_are_forgotten),
 		WATCH(stalls_from_before_a_death_bring_no_second_one),
+		WATCH(who_has_to_kill_the_rest_of_a_cgroup_is_busy_until_then),
 		WATCH(stalls_that_go_on_after_a_death_bring_the_next_when_they_have_lasted),
 		WATCH(a_look_without_figures_decides_nothing),
 		WATCH(what_an_action_came_to_is_told_though_the_reading_after_it_failed),

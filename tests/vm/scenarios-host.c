@@ -28,6 +28,7 @@
 #define THREADS    400
 #define BOMB       1500
 #define MATES      3
+#define POD        300 /* more than a daemon may have room for */
 
 static void run_command(const char *path, char *const argv[])
 {
@@ -101,6 +102,12 @@ static void run_two(void)
 }
 
 /* A part of an application, and of no use without the others. */
+static void small_mate(void)
+{
+	lab_enter_cgroup("lab-whole");
+	lab_sleep_for_ever();
+}
+
 static void mate(void)
 {
 	lab_enter_cgroup("lab-whole");
@@ -108,20 +115,35 @@ static void mate(void)
 	lab_sleep_for_ever();
 }
 
-static void deaf_mate(void)
+static void mate_that_eats(void)
 {
 	lab_enter_cgroup("lab-whole");
-	signal(SIGTERM, SIG_IGN);
 	lab_hog(0);
+}
+
+static void deaf_mate(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	mate_that_eats();
+}
+
+static void run_mates(int count, void (*one)(void), void (*hog)(void))
+{
+	if (!lab_set_cgroup("lab-whole", "memory.oom.group", NULL, "1"))
+		lab_break("memory.oom.group");
+	for (int i = 0; i < count; i++)
+		lab_spawn(one, LAB_VICTIM);
+	lab_spawn(hog, LAB_VICTIM);
 }
 
 static void run_whole(void)
 {
-	if (!lab_set_cgroup("lab-whole", "memory.oom.group", NULL, "1"))
-		lab_break("memory.oom.group");
-	for (int i = 0; i < MATES; i++)
-		lab_spawn(mate, LAB_VICTIM);
-	lab_spawn(deaf_mate, LAB_VICTIM);
+	run_mates(MATES, mate, deaf_mate);
+}
+
+static void run_pod(void)
+{
+	run_mates(POD, small_mate, mate_that_eats);
 }
 
 /* Over the limit of its own cgroup: none of the machine's business. */
@@ -459,6 +481,7 @@ const struct scenario lab_host_scenarios[] = {
 	{ "zram", hog_with_zram, SCENARIO_ALL_DIE | SCENARIO_SYSTEMD },
 	{ "two", run_two, SCENARIO_ALL_DIE },
 	{ "whole", run_whole, SCENARIO_ALL_DIE },
+	{ "pod", run_pod, SCENARIO_ALL_DIE },
 	{ "limit", run_limit, SCENARIO_ALL_DIE | SCENARIO_NOT_LOW },
 	{ "thrash", run_thrash, SCENARIO_ALL_DIE | SCENARIO_NOT_LOW | SCENARIO_SYSTEMD },
 	{ "bomb", run_bomb, SCENARIO_SHORT_END },
