@@ -20,10 +20,13 @@
 /* What the rest of a cgroup gives back nobody else need give. */
 #define REST_USEC (100 * USEC_PER_MSEC)
 
-/* Which cgroup dies with a process in that cgroup of that place. */
-struct whole_answer {
+/* What is known of a choice while it is asked who dies with its victims. */
+struct asking {
+	const struct act_context *c;
+	uint64_t until_usec, grace_until_usec;
+	uint64_t youngest_ticks; /* birth of the youngest process of all, 0: not looked for yet */
+	/* The last answer: victims of one cgroup come in a row. */
 	char cgroup[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE];
-	const struct domain_place *place;
 	int result;
 };
 
@@ -48,7 +51,7 @@ static enum domain_kill kill_of(const struct actor *a, const char *cgroup,
 /* Of what a reader says: whether it is worth being asked again, or nothing is to be had there. */
 static int again_or_none(int r)
 {
-	return r == -ETIMEDOUT || r == -EBUSY ? -EAGAIN : 0;
+	return probe_is_late(r) ? -EAGAIN : 0;
 }
 
 /* The cgroup that dies with a process in cgroup: 1, 0: none does, or -EAGAIN: that cannot be told
@@ -83,16 +86,14 @@ static int whole_of(const struct actor *a, const char *cgroup, const struct doma
 	return 0;
 }
 
-/* The same, with the last answer kept: victims of one cgroup come in a row. */
-static int ask(const struct actor *a, struct whole_answer *last, const char *cgroup,
-	const struct domain_place *place, uint64_t until_usec)
+/* The same, with the last answer kept. */
+static int ask(const struct actor *a, struct asking *q, const char *cgroup)
 {
-	if (strcmp(cgroup, last->cgroup) == 0 && place == last->place)
-		return last->result;
-	copy_cut(last->cgroup, sizeof(last->cgroup), cgroup);
-	last->place = place;
-	last->result = whole_of(a, cgroup, place, until_usec, last->whole, sizeof(last->whole));
-	return last->result;
+	if (strcmp(cgroup, q->cgroup) == 0)
+		return q->result;
+	copy_cut(q->cgroup, sizeof(q->cgroup), cgroup);
+	q->result = whole_of(a, cgroup, q->c->place, q->until_usec, q->whole, sizeof(q->whole));
+	return q->result;
 }
 
 /* One cgroup whose members are prepared. */
@@ -176,22 +177,22 @@ static bool prepare_member(struct members *m, pid_t pid)
 	return true;
 }
 
-static void prepare_members(
-	struct members *m, int slot, uint64_t grace_until_usec, uint64_t until_usec)
+static void prepare_members(struct members *m, int slot, const struct asking *q)
 {
-	struct whole_table *t = &m->a->wholes;
+	struct actor *a = m->a;
 	uint64_t id = 0;
-	int count = actor_list_pids(m->a, m->cgroup, time_left_usec(until_usec), &id);
+	int count = actor_list_pids(a, m->cgroup, time_left_usec(q->until_usec), &id);
 
 	m->whole = -1;
 	if (slot >= 0) {
-		struct slot_info *info = &m->a->slots[slot];
+		struct slot_info *info = &a->slots[slot];
 
-		info->whole = m->whole = whole_seen(t, info->whole, id, grace_until_usec);
+		info->whole = m->whole =
+			whole_seen(&a->wholes, info->whole, id, q->grace_until_usec);
 		m->deaf = info->deaf;
 	}
 	m->found = 0;
-	for (int i = 0; i < count && prepare_member(m, m->a->pids[i]); i++)
+	for (int i = 0; i < count && prepare_member(m, a->pids[i]); i++)
 		share_cpu(&m->rested_usec);
 }
 
@@ -263,14 +264,6 @@ static void say_whole(
 	report_event(&e);
 }
 
-/* What is known of a choice while it is asked who dies with its victims. */
-struct asking {
-	const struct act_context *c;
-	uint64_t until_usec, grace_until_usec;
-	uint64_t youngest_ticks; /* birth of the youngest process that there is */
-	struct whole_answer last;
-};
-
 static uint64_t youngest_ticks(const struct snapshot *s)
 {
 	uint64_t ticks = 0;
@@ -281,32 +274,33 @@ static uint64_t youngest_ticks(const struct snapshot *s)
 }
 
 /* Takes note of a cgroup that dies with the victim of a slot, or of that to be asked. */
-static void note_slot(
-	struct actor *a, int slot, const char *cgroup, bool known, const struct asking *q)
+static void note_slot(struct actor *a, int slot, const char *cgroup, bool known, struct asking *q)
 {
 	struct slot_info *info = &a->slots[slot];
 
+	if (q->youngest_ticks == 0)
+		q->youngest_ticks = youngest_ticks(&a->snapshot);
 	info->whole = whole_note(
 		&a->wholes, cgroup, q->c->place, known, q->youngest_ticks, q->grace_until_usec);
 	whole_join(&a->wholes, info->whole);
 }
 
-/* What dies with the victim of a slot (-1: of a dry run): whether q->last says it. What cannot be
+/* What dies with the victim of a slot (-1: of a dry run): whether q says it. What cannot be
  * told is asked again; but not of the many of a fork bomb who come late, and are where the first
  * were. */
 static bool note_whole(struct actor *a, int slot, const struct task *t, struct asking *q)
 {
 	/* Where the files of a cgroup cannot be read, that victims are in it can. */
-	uint64_t more_usec = q->last.result == -EAGAIN ? LOOK_USEC : 0;
+	uint64_t more_usec = q->result == -EAGAIN ? LOOK_USEC : 0;
 	char cgroup[CGROUP_PATH_SIZE];
 	int r = cgroup_of(
 		a, slot >= 0 ? &a->slots[slot] : NULL, t, q->until_usec + more_usec, cgroup);
 	bool unread = r < 0;
 
 	if (!unread)
-		r = cgroup[0] ? ask(a, &q->last, cgroup, q->c->place, q->until_usec) : 0;
-	if (slot >= 0 && (r > 0 || (unread ? !q->last.cgroup[0] : r < 0)))
-		note_slot(a, slot, r > 0 ? q->last.whole : cgroup, r > 0, q);
+		r = cgroup[0] ? ask(a, q, cgroup) : 0;
+	if (slot >= 0 && (r > 0 || (unread ? !q->cgroup[0] : r < 0)))
+		note_slot(a, slot, r > 0 ? q->whole : cgroup, r > 0, q);
 	return r > 0;
 }
 
@@ -316,10 +310,9 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 	char last[CGROUP_PATH_SIZE] = "";
 	struct members m = { .a = a, .c = c, .need = action->need, .cgroup = last, .slots = slots };
 	uint64_t now_usec = monotonic_usec();
-	struct asking q = { .c = c,
-		.until_usec = now_usec + LOOK_USEC,
-		.grace_until_usec = now_usec,
-		.youngest_ticks = youngest_ticks(&a->snapshot) };
+	struct asking q = {
+		.c = c, .until_usec = now_usec + LOOK_USEC, .grace_until_usec = now_usec
+	};
 
 	if (action->sig == SIGTERM)
 		q.grace_until_usec = add_sat_u64(now_usec, a->config->term_grace_usec);
@@ -337,10 +330,10 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 		int slot = slot_of(a, ret, t);
 
 		if ((slot < 0 && !a->dry_run) || !note_whole(a, slot, t, &q) ||
-			strcmp(q.last.whole, last) == 0)
+			strcmp(q.whole, last) == 0)
 			continue;
-		memcpy(last, q.last.whole, sizeof(last));
-		prepare_members(&m, slot, q.grace_until_usec, q.until_usec);
+		memcpy(last, q.whole, sizeof(last));
+		prepare_members(&m, slot, &q);
 		if (a->dry_run)
 			say_would(a, last, m.found, c);
 		else if (m.whole < 0)
@@ -353,11 +346,10 @@ uint32_t act_cgroup_prepare(struct actor *a, const struct engine_outcome *ret,
 static void ask_again(struct actor *a, int i, const struct act_context *c)
 {
 	uint64_t until_usec = monotonic_usec() + CHECK_USEC;
-	char path[CGROUP_PATH_SIZE], whole[CGROUP_PATH_SIZE];
-	int r;
+	const char *path = a->wholes.at[i].path;
+	char whole[CGROUP_PATH_SIZE];
+	int r = path[0] ? whole_of(a, path, c->place, until_usec, whole, sizeof(whole)) : -EAGAIN;
 
-	memcpy(path, a->wholes.at[i].path, sizeof(path));
-	r = path[0] ? whole_of(a, path, c->place, until_usec, whole, sizeof(whole)) : -EAGAIN;
 	if (r >= 0)
 		whole_answered(&a->wholes, i, r > 0 ? whole : NULL);
 	else if (!whole_failed(&a->wholes, i, a->config->victim_timeout_usec, monotonic_usec()))
@@ -379,8 +371,8 @@ static int kill_rest(struct actor *a, const struct whole *w)
 
 static int see_to_rest(struct actor *a, int i, const struct act_context *c)
 {
-	const struct whole before = a->wholes.at[i];
 	struct whole *w = &a->wholes.at[i];
+	bool told = w->told;
 	int r = kill_rest(a, w);
 
 	if (r == -EAGAIN || r == -ETIMEDOUT || r == -EALREADY) {
@@ -388,13 +380,13 @@ static int see_to_rest(struct actor *a, int i, const struct act_context *c)
 			&a->wholes, i, a->config->victim_timeout_usec, monotonic_usec());
 
 		w->told |= r == -ETIMEDOUT;
-		if (before.told || (again && r != -ETIMEDOUT))
+		if (told || (again && r != -ETIMEDOUT))
 			return 0;
 	} else {
 		whole_done(&a->wholes, i);
 	}
 	if (r != -ENOENT) /* all have gone already */
-		say_whole(a, before.path, r == -EAGAIN ? -ETIME : r, c);
+		say_whole(a, w->path, r == -EAGAIN ? -ETIME : r, c);
 	return r > 0 ? r : 0;
 }
 

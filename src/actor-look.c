@@ -55,7 +55,7 @@ static int set_scope(struct actor *a, const struct domain_place *place, struct v
 	if (!place)
 		return 0;
 	count = actor_list_pids(a, place->path, SCOPE_WAIT_USEC, NULL);
-	if (count == -ETIMEDOUT || count == -EBUSY)
+	if (probe_is_late(count))
 		return -EAGAIN;
 	memset(a->scope, 0, a->snapshot.count);
 	for (int i = 0; i < count; i++) {

@@ -182,7 +182,7 @@ void actor_set_config(struct actor *a, const struct config *c)
 	a->choice->count = a->choice->candidate_count = 0;
 	/* Other rules may pin other mms, and that is worth saying again. */
 	a->pins_said->count = 0;
-	whole_forget_domains(&a->wholes); /* they are made anew */
+	whole_forget(&a->wholes, NULL); /* domains are made anew */
 }
 
 const char *actor_evidence(const struct actor *a)

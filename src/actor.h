@@ -18,8 +18,6 @@
 #include "victim.h"
 #include "whole.h"
 
-#define CGROUP_PATH_SIZE WHOLE_PATH
-
 #define DYING_MAX 64
 
 struct dying {

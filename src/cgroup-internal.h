@@ -21,6 +21,7 @@ bool cgroup_path_is_safe(const char *path);
 bool cgroup_is_gone(int error);
 /* The directory of a cgroup below a mount, never above or beside it. An fd or -errno. */
 int cgroup_open(int mount_fd, const char *path);
+uint64_t cgroup_id_of(int dir_fd);
 int cgroup_read_file(int dir_fd, const char *name, char *ret, size_t size);
 int cgroup_write_file(int dir_fd, const char *name, const char *text);
 /* A number and nothing else, or "max": UINT64_MAX. 0 or -EINVAL. */

@@ -189,7 +189,8 @@ static int kill_each(const struct cgroup_mounts *m, int mount_fd, const char *pa
 	return cgroup_is_gone(r) ? 0 : r;
 }
 
-int cgroup_kill(const struct cgroup_mounts *m, const char *path, const atomic_bool *given_up)
+int cgroup_kill(
+	const struct cgroup_mounts *m, const char *path, uint64_t id, const atomic_bool *given_up)
 {
 	_cleanup_(fd_closep) int dir_fd = -EBADF;
 	int mount_fd, held, r = -ENOENT;
@@ -203,6 +204,8 @@ int cgroup_kill(const struct cgroup_mounts *m, const char *path, const atomic_bo
 	dir_fd = cgroup_open(mount_fd, path);
 	if (dir_fd < 0)
 		return dir_fd;
+	if (id != 0 && cgroup_id_of(dir_fd) != id)
+		return -ENOENT;
 	if (given_up && atomic_load(given_up))
 		return -ECANCELED;
 	if (mount_fd == m->v2_fd)

@@ -457,12 +457,18 @@ int cgroup_mount_of(const struct cgroup_mounts *m, const char *path)
 	return m->v2_fd;
 }
 
+uint64_t cgroup_id_of(int dir_fd)
+{
+	struct stat st;
+
+	return fstat(dir_fd, &st) == 0 ? st.st_ino : 0;
+}
+
 uint64_t cgroup_id(const struct cgroup_mounts *m, const char *path)
 {
 	_cleanup_(fd_closep) int dir_fd = cgroup_open(cgroup_mount_of(m, path), path);
-	struct stat st;
 
-	return dir_fd >= 0 && fstat(dir_fd, &st) == 0 ? st.st_ino : 0;
+	return dir_fd >= 0 ? cgroup_id_of(dir_fd) : 0;
 }
 
 int cgroup_each_process(const struct cgroup_mounts *m, const char *path,

@@ -110,13 +110,14 @@ enum cgroup_preference cgroup_preference_at(int mount_fd, const char *path);
  * (as a process outside the cgroup namespace shows) are refused with -EINVAL; a cgroup that holds
  * pid 1, ourselves or a process outside the pid namespace with -EPERM. Whether a protected process
  * is in it the caller asks cgroup_each_process() first. Returns how many processes it held, or
- * -errno (-ENOENT also for an empty one). Never allocates.
- * The write waits for cgroup_mutex, which somebody in reclaim may hold for long: this is for a
- * thread that nobody waits for for ever (probe_kill_cgroup). Unless given_up is NULL and as long as
- * nothing has been done, it is asked whether to go on: what was allowed when the caller looked need
- * not be so for ever. Then -ECANCELED.
+ * -errno (-ENOENT also for an empty one, and where id is not 0 for one of another cgroup_id()).
+ * Never allocates. The write waits for cgroup_mutex, which somebody in reclaim may hold for long:
+ * this is for a thread that nobody waits for for ever (probe_kill_cgroup). Unless given_up is NULL
+ * and as long as nothing has been done, it is asked whether to go on: what was allowed when the
+ * caller looked need not be so for ever. Then -ECANCELED.
  */
-int cgroup_kill(const struct cgroup_mounts *m, const char *path, const atomic_bool *given_up);
+int cgroup_kill(
+	const struct cgroup_mounts *m, const char *path, uint64_t id, const atomic_bool *given_up);
 /* What tells a cgroup from another one of its path, made later: the inode of its directory, which
  * kernfs gives nobody else (fs/kernfs/dir.c:__kernfs_new_node); 0: it is not there. */
 uint64_t cgroup_id(const struct cgroup_mounts *m, const char *path);

@@ -124,7 +124,7 @@ static int list_pids(
 	int count = probe_cgroup_pids(
 		c->e->probe, cgroup, time_left_usec(c->until_usec), c->e->pids, &id);
 
-	if (count == -ETIMEDOUT || count == -EBUSY)
+	if (probe_is_late(count))
 		return -EAGAIN;
 	return which && which->id != 0 && id != 0 && which->id != id ? -ENOENT : count;
 }

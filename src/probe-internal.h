@@ -48,7 +48,8 @@ struct probe_request {
 	pid_t pid, other;
 	size_t size;     /* of the text that is wanted */
 	uint64_t id;     /* of the cgroup that is to be killed, 0: whichever it is */
-	bool preference; /* is wanted with a cgroup */
+	bool preference; /* is wanted with a cgroup, */
+	bool wants_id;   /* as is its id with its pids */
 	char path[PROBE_CGROUP_MAX], domain[PROBE_CGROUP_MAX];
 };
 

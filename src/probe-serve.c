@@ -95,19 +95,11 @@ static void read_pids(
 {
 	struct pids p = { .pid = (void *)r->buffer };
 
-	ret->number = cgroup_id(r->mounts, q->path);
+	ret->number = q->wants_id ? cgroup_id(r->mounts, q->path) : 0;
 	ret->result = cgroup_each_process(r->mounts, q->path, add_pid, &p);
 	ret->pids = p.count;
 	if (ret->result == 0 && p.more)
 		ret->result = -E2BIG;
-}
-
-/* Whether the cgroup that was to be killed is gone, and another one has its path. */
-static bool is_another(const struct probe_reader *r, const struct probe_request *q)
-{
-	uint64_t id = q->id != 0 ? cgroup_id(r->mounts, q->path) : 0;
-
-	return id != 0 && id != q->id;
 }
 
 void probe_serve(struct probe_reader *r, const struct probe_request *q, struct probe_answer *ret)
@@ -136,8 +128,7 @@ void probe_serve(struct probe_reader *r, const struct probe_request *q, struct p
 		ret->result = cgroup_memory_bytes(r->mounts, q->path, &ret->number);
 		break;
 	case REQUEST_KILL_CGROUP:
-		ret->result =
-			is_another(r, q) ? -ENOENT : cgroup_kill(r->mounts, q->path, &r->abandoned);
+		ret->result = cgroup_kill(r->mounts, q->path, q->id, &r->abandoned);
 		break;
 	}
 }

@@ -279,6 +279,7 @@ int probe_cgroup_pids(
 	struct probe_request q;
 	int r = request_of(p, REQUEST_PIDS, path, &q);
 
+	q.wants_id = ret_id != NULL;
 	return r < 0 ? r : ask(p, &q, timeout_usec, &wanted);
 }
 

@@ -11,6 +11,7 @@
 
 #include "cgroup.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -93,6 +94,12 @@ int probe_cgroup_memory(
  * before still waits.
  */
 int probe_kill_cgroup(struct probe *p, const char *path, uint64_t id, uint64_t timeout_usec);
+
+/* Whether an error says nothing about what was asked: no answer in time, or no reader free. */
+static inline bool probe_is_late(int error)
+{
+	return error == -ETIMEDOUT || error == -EBUSY;
+}
 
 /* Pure halves, for tests and fuzzers. */
 void probe_parse_shmem(const char *smaps_text, struct probe_shmem *ret);

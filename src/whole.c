@@ -10,25 +10,31 @@
 #define SLOW_USEC   (10 * USEC_PER_MSEC)
 #define PAUSE_TIMES 5
 
-static bool is_same(const struct whole *w, const char *path, const struct domain_place *place)
-{
-	return w->place == place && strcmp(w->path, path) == 0;
-}
-
 static struct whole *find(struct whole_table *t, enum whole_state state, const char *path,
 	const struct domain_place *place)
 {
 	for (int i = 0; i < WHOLE_MAX; i++)
-		if (t->at[i].state == state && is_same(&t->at[i], path, place))
+		if (t->at[i].state == state && t->at[i].place == place &&
+			strcmp(t->at[i].path, path) == 0)
 			return &t->at[i];
 	return NULL;
 }
 
-static struct whole *find_free(struct whole_table *t)
+/* NULL: there is no room. */
+static struct whole *make(struct whole_table *t, enum whole_state state, const char *path,
+	const struct domain_place *place, uint64_t grace_until_usec)
 {
-	for (int i = 0; i < WHOLE_MAX; i++)
-		if (t->at[i].state == WHOLE_FREE)
-			return &t->at[i];
+	for (int i = 0; i < WHOLE_MAX; i++) {
+		struct whole *w = &t->at[i];
+
+		if (w->state != WHOLE_FREE)
+			continue;
+		*w = (struct whole){
+			.state = state, .place = place, .grace_until_usec = grace_until_usec
+		};
+		copy_cut(w->path, sizeof(w->path), path);
+		return w;
+	}
 	return NULL;
 }
 
@@ -39,15 +45,11 @@ int whole_note(struct whole_table *t, const char *path, const struct domain_plac
 	struct whole *w = find(t, state, path, place);
 
 	if (!w) {
-		w = find_free(t);
+		w = make(t, state, path, place, grace_until_usec);
 		if (!w)
 			return -ENOSPC;
-		*w = (struct whole){ .state = state,
-			.place = place,
-			.which.youngest_ticks = youngest_ticks,
-			.alone = !known,
-			.grace_until_usec = grace_until_usec };
-		copy_cut(w->path, sizeof(w->path), path);
+		w->alone = !known;
+		w->which.youngest_ticks = youngest_ticks;
 	}
 	return (int)(w - t->at);
 }
@@ -80,20 +82,17 @@ void whole_leave(struct whole_table *t, int i)
 static int move_to_new(
 	struct whole_table *t, struct whole *old, uint64_t id, uint64_t grace_until_usec)
 {
-	struct whole made = { .state = WHOLE_DUE,
-		.place = old->place,
-		.which.id = id,
-		.slots = 1,
-		.grace_until_usec = grace_until_usec };
+	char path[CGROUP_PATH_SIZE];
 	struct whole *w;
 
-	memcpy(made.path, old->path, sizeof(made.path));
+	memcpy(path, old->path, sizeof(path)); /* of which the place may be taken */
 	old->slots--;
 	set_done(old);
-	w = find_free(t);
+	w = make(t, WHOLE_DUE, path, old->place, grace_until_usec);
 	if (!w)
 		return -ENOSPC;
-	*w = made;
+	w->which.id = id;
+	w->slots = 1;
 	return (int)(w - t->at);
 }
 
@@ -166,12 +165,8 @@ void whole_answered(struct whole_table *t, int i, const char *path)
 {
 	struct whole *w = &t->at[i];
 
-	if (!path) {
-		set_done(w);
-		return;
-	}
-	if (find(t, WHOLE_DUE, path, w->place)) {
-		/* Perhaps made anew since: whether anybody of that one has died is not known. */
+	/* The other is perhaps made anew since: whether anybody of that has died is not known. */
+	if (!path || find(t, WHOLE_DUE, path, w->place)) {
 		set_done(w);
 		return;
 	}
@@ -185,14 +180,7 @@ void whole_answered(struct whole_table *t, int i, const char *path)
 void whole_forget(struct whole_table *t, const struct domain_place *place)
 {
 	for (int i = 0; i < WHOLE_MAX; i++)
-		if (t->at[i].state != WHOLE_FREE && t->at[i].place == place)
-			set_done(&t->at[i]);
-}
-
-void whole_forget_domains(struct whole_table *t)
-{
-	for (int i = 0; i < WHOLE_MAX; i++)
-		if (t->at[i].state != WHOLE_FREE && t->at[i].place)
+		if (t->at[i].place && (!place || t->at[i].place == place))
 			set_done(&t->at[i]);
 }
 

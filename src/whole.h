@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WHOLE_MAX  64  /* cgroups at a time */
-#define WHOLE_PATH 512 /* with the final '\0' */
+#define WHOLE_MAX        64  /* cgroups at a time */
+#define CGROUP_PATH_SIZE 512 /* with the final '\0' */
 
 struct domain_place;
 
@@ -29,7 +29,7 @@ struct whole_instance {
 
 struct whole {
 	enum whole_state state;
-	char path[WHOLE_PATH];            /* "": could not be read either */
+	char path[CGROUP_PATH_SIZE];      /* "": could not be read either */
 	const struct domain_place *place; /* in whose name; only compared */
 	struct whole_instance which;
 	uint32_t slots;            /* of its processes */
@@ -77,7 +77,7 @@ uint64_t whole_next_usec(const struct whole_table *t, const struct domain_place 
  * one is that cgroup already, it sees to both. */
 void whole_answered(struct whole_table *t, int i, const char *path);
 
-/* It was killed, or cannot be. */
+/* It was killed, or cannot be. Its path may still be read until another one is noted. */
 void whole_done(struct whole_table *t, int i);
 
 /* What was tried came to nothing for now. Returns whether to try again: not after timeout_usec, and
@@ -87,7 +87,5 @@ bool whole_failed(struct whole_table *t, int i, uint64_t timeout_usec, uint64_t 
 /* A try took so long: after a slow one nothing is tried for five times as long. */
 void whole_took(struct whole_table *t, uint64_t took_usec, uint64_t now_usec);
 
-/* All of a place, which have no slots any more. */
+/* All of a domain, NULL: of all domains, which have no slots any more. */
 void whole_forget(struct whole_table *t, const struct domain_place *place);
-/* All but the machine's (place NULL). */
-void whole_forget_domains(struct whole_table *t);

@@ -233,7 +233,7 @@ static void too_deep_a_tree_is_an_error(void **state)
 	put(path, "1\n");
 	mount_tree(true, false);
 	assert_int_equal(cgroup_each_process(t.m, "/d", sum_up, &sum), -ELOOP);
-	assert_int_equal(cgroup_kill(t.m, "/d", NULL), -ELOOP);
+	assert_int_equal(cgroup_kill(t.m, "/d", 0, NULL), -ELOOP);
 	assert_int_equal(sum, 0);
 }
 
@@ -253,10 +253,10 @@ static void paths_that_lead_out_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(out); i++) {
 		assert_int_equal(cgroup_memory_bytes(t.m, out[i], &bytes), -EINVAL);
 		assert_int_equal(cgroup_each_process(t.m, out[i], sum_up, &bytes), -EINVAL);
-		assert_int_equal(cgroup_kill(t.m, out[i], NULL), -EINVAL);
+		assert_int_equal(cgroup_kill(t.m, out[i], 0, NULL), -EINVAL);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(root); i++)
-		assert_int_equal(cgroup_kill(t.m, root[i], NULL), -EINVAL);
+		assert_int_equal(cgroup_kill(t.m, root[i], 0, NULL), -EINVAL);
 	assert_string_equal(content("v2/cgroup.kill"), "0");
 	/* Two dots in a name are no way up. */
 	assert_int_equal(cgroup_memory_bytes(t.m, "/a/..b", &bytes), 0);
@@ -264,7 +264,7 @@ static void paths_that_lead_out_are_refused(void **state)
 	snprintf(target, sizeof(target), "%s/v2/link", t.root);
 	assert_int_equal(symlink("../secret", target), 0);
 	assert_int_equal(cgroup_memory_bytes(t.m, "/link", &bytes), -ENOTDIR);
-	assert_int_equal(cgroup_kill(t.m, "/link", NULL), -ENOTDIR);
+	assert_int_equal(cgroup_kill(t.m, "/link", 0, NULL), -ENOTDIR);
 }
 
 static void cgroup_kill_is_left_to_the_kernel(void **state)
@@ -278,7 +278,7 @@ static void cgroup_kill_is_left_to_the_kernel(void **state)
 	put("v2/a/cgroup.freeze", "0");
 	mount_tree(true, false);
 	before = malloc_count;
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 2);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), 2);
 	assert_int_equal(malloc_count, before);
 	assert_string_equal(content("v2/a/cgroup.kill"), "1");
 	assert_string_equal(content("v2/a/cgroup.freeze"), "0");
@@ -297,14 +297,14 @@ static void a_kill_that_was_given_up_is_not_begun(void **state)
 	put_pids("freezer/old/cgroup.procs", pids + 1, 1);
 	put("freezer/old/freezer.state", "THAWED");
 	mount_tree(true, true);
-	assert_int_equal(cgroup_kill(t.m, "/a", &given_up), -ECANCELED);
-	assert_int_equal(cgroup_kill(t.m, "/old", &given_up), -ECANCELED);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, &given_up), -ECANCELED);
+	assert_int_equal(cgroup_kill(t.m, "/old", 0, &given_up), -ECANCELED);
 	assert_string_equal(content("v2/a/cgroup.kill"), "0");
 	assert_string_equal(content("freezer/old/freezer.state"), "THAWED");
 	assert_lives(0);
 	assert_lives(1);
 	given_up = false;
-	assert_int_equal(cgroup_kill(t.m, "/a", &given_up), 1);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, &given_up), 1);
 	assert_string_equal(content("v2/a/cgroup.kill"), "1");
 }
 
@@ -321,7 +321,7 @@ static void v1_kills_each_and_thaws(void **state)
 	put("freezer/a/b/freezer.state", "FROZEN"); /* before us: would not die */
 	mount_tree(false, true);
 	before = malloc_count;
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 2);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), 2);
 	assert_int_equal(malloc_count, before);
 	assert_killed(0);
 	assert_killed(1);
@@ -337,7 +337,7 @@ static void an_old_v2_freezes_and_thaws(void **state)
 	put_pids("v2/a/cgroup.procs", &child, 1);
 	put("v2/a/cgroup.freeze", "-");
 	mount_tree(true, false);
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 1);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), 1);
 	assert_killed(0);
 	assert_string_equal(content("v2/a/cgroup.freeze"), "0");
 }
@@ -353,7 +353,7 @@ static void it_thaws_after_an_error_too(void **state)
 	mount_tree(false, true);
 	t.list = "memory/a/cgroup.procs";
 	t.list_becomes = "99999999999999999999\n";
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), -EINVAL);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), -EINVAL);
 	assert_string_equal(content("freezer/a/freezer.state"), "THAWED");
 	assert_lives(0);
 }
@@ -367,7 +367,7 @@ static void a_recycled_pid_is_not_hit(void **state)
 	mount_tree(false, true);
 	t.list = "memory/a/cgroup.procs";
 	t.list_becomes = "";
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 1);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), 1);
 	assert_lives(0);
 }
 
@@ -384,8 +384,8 @@ static void init_ourselves_and_strangers_are_not_killed(void **state)
 		put("v2/a/cgroup.kill", "0");
 		put("freezer/c/freezer.state", "THAWED");
 		mount_tree(true, true);
-		assert_int_equal(cgroup_kill(t.m, "/a", NULL), -EPERM);
-		assert_int_equal(cgroup_kill(t.m, "/c", NULL), -EPERM);
+		assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), -EPERM);
+		assert_int_equal(cgroup_kill(t.m, "/c", 0, NULL), -EPERM);
 		cgroup_mounts_free(t.m);
 		t.m = NULL;
 		assert_string_equal(content("v2/a/cgroup.kill"), "0");
@@ -402,7 +402,7 @@ static void we_do_not_freeze_ourselves(void **state)
 	put_pids("freezer/a/cgroup.procs", &self, 1);
 	put("freezer/a/freezer.state", "unwritten");
 	mount_tree(false, true);
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), 1);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), 1);
 	assert_killed(0);
 	assert_string_equal(content("freezer/a/freezer.state"), "unwritten");
 }
@@ -412,12 +412,12 @@ static void an_empty_or_missing_cgroup_is_said(void **state)
 	put("v2/a/cgroup.procs", "");
 	put("v2/a/cgroup.kill", "0");
 	mount_tree(true, false);
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), -ENOENT);
-	assert_int_equal(cgroup_kill(t.m, "/b", NULL), -ENOENT);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), -ENOENT);
+	assert_int_equal(cgroup_kill(t.m, "/b", 0, NULL), -ENOENT);
 	assert_string_equal(content("v2/a/cgroup.kill"), "0");
 	cgroup_mounts_free(t.m);
 	mount_tree(false, false);
-	assert_int_equal(cgroup_kill(t.m, "/a", NULL), -ENOENT);
+	assert_int_equal(cgroup_kill(t.m, "/a", 0, NULL), -ENOENT);
 	assert_int_equal(cgroup_thaw(t.m, AT_FDCWD), 0);
 }
 
@@ -503,7 +503,7 @@ static void live_v2_kill(void **state)
 	assert_int_equal(cgroup_mounts_new(&t.m), 0);
 	assert_string_not_equal(cgroup_mounts_text(t.m), "none");
 	snprintf(name, sizeof(name), "/oomfwd-test-%d", getpid());
-	assert_int_equal(cgroup_kill(t.m, name, NULL), 1);
+	assert_int_equal(cgroup_kill(t.m, name, 0, NULL), 1);
 	assert_killed(0);
 	assert_lives(1);
 	assert_int_equal(rmdir(group), 0);
@@ -532,7 +532,7 @@ static void live_v1_kill_of_a_frozen_group(void **state)
 	assert_true(write_in(freezer, "freezer.state", "FROZEN"));
 	snprintf(name, sizeof(name), "/oomfwd-test-%d", getpid());
 	assert_int_equal(cgroup_memory_bytes(t.m, name, &bytes), 0);
-	assert_int_equal(cgroup_kill(t.m, name, NULL), 1);
+	assert_int_equal(cgroup_kill(t.m, name, 0, NULL), 1);
 	assert_killed(0);
 	assert_lives(1);
 	assert_int_equal(rmdir(freezer), 0);

@@ -302,7 +302,7 @@ static void with_the_configuration_all_places_are_forgotten(void **state)
 	whole_join(&table, i);
 	whole_has_sigkill(&table, i);
 	whole_leave(&table, i);
-	whole_forget_domains(&table);
+	whole_forget(&table, NULL);
 	assert_int_equal(table.at[i].state, WHOLE_FREE);
 	assert_int_equal(table.at[machine].state, WHOLE_DUE);
 }
@@ -322,7 +322,6 @@ static void there_is_an_end_to_the_room(void **state)
 	whole_join(&table, -ENOSPC);
 	whole_has_begun(&table, -ENOSPC);
 	whole_has_sigkill(&table, -ENOSPC);
-	whole_has_begun(&table, -ENOSPC);
 	whole_leave(&table, -ENOSPC);
 	assert_int_equal(next(START), -1);
 }

@@ -105,19 +105,17 @@ static void run_two(void)
 static void small_mate(void)
 {
 	lab_enter_cgroup("lab-whole");
-	lab_sleep_for_ever();
 }
 
 static void mate(void)
 {
-	lab_enter_cgroup("lab-whole");
+	small_mate();
 	lab_grow(8, 0, MAP_PRIVATE);
-	lab_sleep_for_ever();
 }
 
 static void mate_that_eats(void)
 {
-	lab_enter_cgroup("lab-whole");
+	small_mate();
 	lab_hog(0);
 }
 
